@@ -1,0 +1,28 @@
+import type { Descriptor } from './descriptor.ts';
+import type { Digest } from './digest.ts';
+
+/**
+ * The port of everything that images come from: an archive, a store, and later a registry or a peer.
+ * Importing is copying a graph of blobs from one of these to a store.
+ */
+export interface BlobSource {
+  /** Size in bytes of a blob that is here, whole; undefined where it is not. */
+  sizeOf(digest: Digest): number | undefined;
+  /**
+   * The blob's bytes from `offset` on, in chunks of up to 1 MiB, read as they are asked for.
+   * May be called any number of times, also at once. What it yields is not verified: whoever stores it does that.
+   * A chunk belongs to whoever received it.
+   * @throws ImgctlError `blob_unknown`, `archive_truncated`, `archive_unreadable`
+   */
+  read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+/** An image as a source declares it: the name, normalised and whole, and the root of its graph. */
+export interface SourceImage {
+  readonly name?: string | undefined;
+  readonly target: Descriptor;
+}
+
+export interface ImageSource extends BlobSource, AsyncDisposable {
+  readonly images: readonly SourceImage[];
+}
