@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'node_protocol'
   | 'import_gone'
   | 'import_incomplete'
+  | 'held_back'
   | 'request_invalid'
   | 'request_too_large'
   | 'route_unknown'

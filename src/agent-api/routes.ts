@@ -1,0 +1,33 @@
+/** The paths of the agent's API, written once for both ends. Parameters are percent-encoded. */
+
+export const defaultPort = 25000;
+
+export const routes = {
+  node: '/v1/node',
+  imports: '/v1/imports',
+  import: (id: string) => `/v1/imports/${encodeURIComponent(id)}`,
+  importEvents: (id: string) => `/v1/imports/${encodeURIComponent(id)}/events`,
+  importBlob: (id: string, digest: string) =>
+    `/v1/imports/${encodeURIComponent(id)}/blobs/${encodeURIComponent(digest)}`,
+  blobsHave: '/v1/blobs/have',
+  blob: (digest: string) => `/v1/blobs/${encodeURIComponent(digest)}`,
+  images: '/v1/images',
+  image: (name: string) => `/v1/images/${encodeURIComponent(name)}`,
+  archiveImport: '/v1/images/import',
+  microk8sImport: '/cluster/api/v2.0/image/import',
+  healthz: '/healthz',
+  readyz: '/readyz',
+  metrics: '/metrics',
+} as const;
+
+/** The largest JSON body of a request or answer, in bytes; what is more is declared in several requests. */
+export const maxJsonBytes = 32 * 1024 * 1024;
+
+/** Documents sent in one request add up to no more than this before base64, in bytes. */
+export const maxDocumentsPerRequestBytes = 12 * 1024 * 1024;
+
+/** An event stream that has nothing to say says so this often, in milliseconds. */
+export const aliveIntervalMs = 5_000;
+
+/** One line of an event stream, in bytes; the terminal one lists every image and may have `maxJsonBytes`. */
+export const maxEventLineBytes = 1024 * 1024;

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { descriptorSchema, digestSchema } from '../image/descriptor.ts';
+import { errorSchema } from './errors.ts';
+
+/** The JSON bodies of the agent's API, v1: one set of schemas for both ends. Sizes in bytes, times in milliseconds. */
+
+export const apiVersion = 'v1';
+
+const nameSchema = z.string().min(1).max(1024);
+
+export const imageStateSchema = z.enum(['declared', 'receiving', 'unpacking', 'ready', 'failed']);
+export type ImageState = z.infer<typeof imageStateSchema>;
+
+export const nodeInfoSchema = z.object({
+  name: z.string().max(256),
+  version: z.string().max(64),
+  api: z.string().max(16),
+  platforms: z.array(z.string().max(128)).max(64),
+  store: z.object({
+    kind: z.string().max(32),
+    version: z.string().max(128),
+    snapshotter: z.string().max(128).optional(),
+    namespace: z.string().max(256),
+    cri: z.boolean(),
+  }),
+  freeBytes: z.number().nonnegative().optional(),
+  features: z.array(z.string().max(64)).max(64),
+});
+export type NodeInfo = z.infer<typeof nodeInfoSchema>;
+
+const declaredImageSchema = z.object({ name: nameSchema.optional(), target: descriptorSchema });
+
+const documentSchema = z.object({ descriptor: descriptorSchema, data: z.base64() });
+
+/** `platforms`: absent: what the node runs; `["all"]`: every platform that is at hand. */
+export const declarationSchema = z.object({
+  images: z.array(declaredImageSchema).max(100_000).default([]),
+  documents: z.array(documentSchema).max(100_000).default([]),
+  namespace: z.string().max(256).optional(),
+  platforms: z.array(z.string().max(128)).min(1).max(64).optional(),
+  pin: z.boolean().optional(),
+  unpack: z.boolean().optional(),
+  keepContent: z.boolean().optional(),
+  /** Answer what would be missing; begin nothing. The answer's `id` is empty. */
+  dryRun: z.boolean().optional(),
+});
+export type Declaration = Partial<z.output<typeof declarationSchema>>;
+
+export const moreSchema = declarationSchema.pick({ images: true, documents: true });
+export type More = Partial<z.output<typeof moreSchema>>;
+
+export const missingBlobSchema = z.object({
+  digest: digestSchema,
+  size: z.number().int().nonnegative(),
+  mediaType: z.string().max(256),
+  /** Bytes of a broken-off transfer that the store still holds. */
+  offset: z.number().int().nonnegative(),
+});
+export type MissingBlob = z.infer<typeof missingBlobSchema>;
+
+export const imageStatusSchema = z.object({
+  name: z.string().max(1024),
+  digest: digestSchema,
+  state: imageStateSchema,
+  /** Whether nothing had to be done: it was there already, whole, unpacked and named so. */
+  unchanged: z.boolean().optional(),
+  error: errorSchema.optional(),
+});
+export type ImageStatus = z.infer<typeof imageStatusSchema>;
+
+export const importStateSchema = z.object({
+  id: z.string().max(128),
+  images: z.array(imageStatusSchema),
+  missing: z.array(missingBlobSchema),
+  /** Blobs that the import needs, and those of them that were there when it was declared: bytes. */
+  totalBytes: z.number().nonnegative(),
+  presentBytes: z.number().nonnegative(),
+});
+export type ImportState = z.infer<typeof importStateSchema>;
+
+export const relayResultSchema = z.object({
+  node: z.string().max(256),
+  ok: z.boolean(),
+  error: errorSchema.optional(),
+});
+
+export const putResultSchema = z.object({
+  /** Bytes that this request brought. */
+  received: z.number().int().nonnegative(),
+  relay: z.array(relayResultSchema).default([]),
+});
+export type PutResult = z.infer<typeof putResultSchema>;
+
+export const haveRequestSchema = z.object({ digests: z.array(digestSchema).max(100_000) });
+export const haveAnswerSchema = z.object({ digests: z.array(digestSchema) });
+
+export const nodeImageSchema = z.object({
+  name: z.string().max(1024),
+  digest: digestSchema,
+  mediaType: z.string().max(256),
+  pinned: z.boolean(),
+  createdAt: z.string().max(64).optional(),
+  /** Bytes of its blobs that are here; absent where its documents are not. */
+  size: z.number().nonnegative().optional(),
+  platforms: z.array(z.string().max(128)).optional(),
+});
+export type NodeImage = z.infer<typeof nodeImageSchema>;
+
+export const imagesAnswerSchema = z.object({ images: z.array(nodeImageSchema) });
+
+export const removeAnswerSchema = z.object({ removed: z.boolean(), name: z.string().max(1024) });
+
+/** Of `/healthz` and `/readyz`. */
+export const healthAnswerSchema = z.object({ status: z.literal('ok') });

@@ -1,0 +1,184 @@
+import { errorFromWire } from '../agent-api/errors.ts';
+import type { Declaration, ImageStatus, ImportState } from '../agent-api/schemas.ts';
+import { type ErrorCode, ImgctlError, toImgctlError } from '../errors.ts';
+import { feed } from '../transfer/feed.ts';
+import type { SourceCheck } from '../transfer/source-check.ts';
+import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
+import { mustSpeak } from './must-speak.ts';
+import type { NodeOutcome, NodeStatus } from './outcome.ts';
+import { NodeProgress } from './progress.ts';
+import { mayPass, pause, retryDelayMs } from './retry.ts';
+import type { StrictGate } from './strict-gate.ts';
+
+export interface DeliverOptions extends Omit<FanOutOptions, 'nodes' | 'declaration' | 'strict'> {
+  readonly node: FanOutNode;
+  readonly declaration: Declaration;
+  readonly check: SourceCheck;
+  readonly gate: StrictGate | undefined;
+}
+
+/** What a node is told to be unfit by: nothing was sent, and sending again would not help. */
+const refusals: ReadonlySet<ErrorCode> = new Set([
+  'platform_missing',
+  'platform_invalid',
+  'store_full',
+  'node_not_agent',
+  'archive_incomplete',
+  'archive_unnamed',
+  'reference_invalid',
+  'document_invalid',
+  'document_too_large',
+  'image_cycle',
+  'namespace_forbidden',
+  'held_back',
+]);
+
+/** Brings one node its images, trying again what may pass. Always an outcome, never an error. */
+export async function deliver(options: DeliverOptions): Promise<NodeOutcome> {
+  const { node, retries, signal, onEvent } = options;
+  const delivery = new Delivery(options);
+  for (let attempt = 0; ; attempt += 1) {
+    const error = await delivery.attempt();
+    if (error === undefined || signal.aborted || attempt >= retries || !mayPass(error))
+      return delivery.end(error);
+    const delayMs = retryDelayMs(attempt + 1);
+    onEvent({ type: 'retry', node: node.name, attempt: attempt + 1, of: retries, delayMs, error });
+    delivery.progress.phase('retrying');
+    try {
+      await pause(delayMs, signal);
+    } catch {
+      return delivery.end(error);
+    }
+  }
+}
+
+class Delivery {
+  readonly progress: NodeProgress;
+  readonly #options: DeliverOptions;
+  readonly #begun = performance.now();
+  readonly #warnings = new Set<string>();
+  #images: readonly ImageStatus[] = [];
+  #sent = 0;
+  /** Documents that the node did not have travel in the declaration. */
+  #documents: number | undefined;
+  #skipped: number | undefined;
+
+  constructor(options: DeliverOptions) {
+    this.#options = options;
+    this.progress = new NodeProgress(options.node.name, options.onEvent);
+  }
+
+  /** Answers why the node does not have everything, or undefined when it does. */
+  async attempt(): Promise<ImgctlError | undefined> {
+    const { node, gate } = this.#options;
+    try {
+      this.#images = await this.#feed();
+      return this.#failure(({ state }) => state !== 'ready');
+    } catch (error) {
+      const failure = toImgctlError(error).within({ node: node.name });
+      if (!mayPass(failure)) gate?.refuse(node.name);
+      return failure;
+    }
+  }
+
+  end(error: ImgctlError | undefined): NodeOutcome {
+    const { node, gate, signal } = this.#options;
+    if (error !== undefined) gate?.refuse(node.name);
+    this.progress.phase('finished');
+    const interrupted = error !== undefined && signal.aborted;
+    return {
+      node: node.name,
+      address: node.address,
+      status: interrupted ? 'failed' : this.#status(error),
+      images: this.#images,
+      bytesSent: this.#sent + (this.#documents ?? 0),
+      bytesFromPeers: 0,
+      bytesSkipped: this.#skipped ?? 0,
+      durationMs: Math.round(performance.now() - this.#begun),
+      warnings: [...this.#warnings],
+      ...(error === undefined ? {} : { error: interrupted ? leftFor(node.name, error) : error }),
+    };
+  }
+
+  async #feed(): Promise<readonly ImageStatus[]> {
+    const { node, source, declaration, check, concurrency, stallTimeoutMs, signal } = this.#options;
+    this.progress.phase('connecting');
+    mustSpeak((await node.node.describe(AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]))).api);
+    this.progress.phase('checking');
+    return feed({
+      node: node.node,
+      source,
+      declaration,
+      check,
+      concurrency,
+      stallTimeoutMs,
+      signal,
+      beforeSending: (state) => this.#opened(state),
+      onBytes: (bytes) => {
+        this.#sent += bytes;
+      },
+      onEvent: (event) => {
+        if (event.type === 'warning') this.#warnings.add(event.message);
+        this.progress.event(event);
+      },
+    });
+  }
+
+  async #opened(state: ImportState): Promise<void> {
+    const { node, gate } = this.#options;
+    this.#images = state.images;
+    // What an earlier attempt sent is there now: it was not skipped
+    this.#skipped ??= state.presentBytes;
+    if (gate !== undefined) {
+      const unfit = this.#failure(({ state }) => state === 'failed');
+      if (unfit !== undefined) throw unfit;
+      await gate.pass(node.name);
+    }
+    const missing = state.missing.reduce((sum, { size, offset }) => sum + size - offset, 0);
+    this.#documents ??= Math.max(0, state.totalBytes - state.presentBytes - missing);
+    this.progress.opened(state);
+  }
+
+  #failure(counts: (image: ImageStatus) => boolean): ImgctlError | undefined {
+    const failed = this.#images.filter(counts);
+    const [first] = failed;
+    if (first === undefined) return undefined;
+    const error =
+      first.error === undefined
+        ? new ImgctlError('import_incomplete', `${first.name} is ${first.state}`, {
+            context: { image: first.name },
+          })
+        : errorFromWire(first.error);
+    const others = failed.length > 1 ? ` (and ${failed.length - 1} more images failed)` : '';
+    return new ImgctlError(error.code, `${error.message}${others}`, {
+      hint: error.hint,
+      context: { ...error.context, image: first.name, node: this.#options.node.name },
+      cause: error,
+    });
+  }
+
+  #status(error: ImgctlError | undefined): NodeStatus {
+    if (error !== undefined)
+      return this.#sent === 0 && this.#noneReady() && isRefusal(error) ? 'refused' : 'failed';
+    // What an earlier attempt sent is there at the next: that is no 'unchanged'
+    const untouched = this.#sent === 0 && this.#images.every(({ unchanged }) => unchanged);
+    return untouched ? 'unchanged' : 'imported';
+  }
+
+  #noneReady(): boolean {
+    return this.#images.every(({ state }) => state !== 'ready');
+  }
+}
+
+/** Nothing listens there: no agent. A host that does not answer is down, which is a failure. */
+function isRefusal({ code, context }: ImgctlError): boolean {
+  return refusals.has(code) || (code === 'node_unreachable' && context.reason === 'ECONNREFUSED');
+}
+
+function leftFor(node: string, cause: ImgctlError): ImgctlError {
+  return new ImgctlError('interrupted', 'interrupted; what arrived there is kept for an hour', {
+    hint: 'Run the same command again to go on from there.',
+    context: { node },
+    cause,
+  });
+}

@@ -1,0 +1,25 @@
+import type { ImportNode } from '../agent-api/import-node.ts';
+import type { Declaration } from '../agent-api/schemas.ts';
+import type { ImageSource } from '../image/source.ts';
+import type { DistributeEvent } from './outcome.ts';
+
+export interface FanOutNode {
+  readonly name: string;
+  readonly address: string;
+  readonly node: ImportNode;
+}
+
+export interface FanOutOptions {
+  readonly nodes: readonly FanOutNode[];
+  readonly source: ImageSource;
+  readonly declaration: Omit<Declaration, 'documents' | 'images'>;
+  /** How often a node that fails is tried again. */
+  readonly retries: number;
+  readonly stallTimeoutMs: number;
+  /** Send nothing to anybody unless every node can take the images. */
+  readonly strict: boolean;
+  /** Blobs in flight at once, for each node. */
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  onEvent(event: DistributeEvent): void;
+}

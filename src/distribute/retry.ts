@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ErrorCode, ImgctlError } from '../errors.ts';
+
+/** What may pass by itself: the network, an agent or a store that restarts, a transfer that was damaged on its way. */
+const passing: ReadonlySet<ErrorCode> = new Set([
+  'node_unreachable',
+  'node_stalled',
+  'node_protocol',
+  'import_gone',
+  'import_incomplete',
+  'store_unreachable',
+  'lease_lost',
+  'blob_locked',
+  'overloaded',
+  'offset_mismatch',
+  'digest_mismatch',
+  'size_mismatch',
+  'image_unverified',
+  'internal',
+]);
+
+export function mayPass({ code, context }: ImgctlError): boolean {
+  return passing.has(code) && context.phase !== 'archive';
+}
+
+const firstDelayMs = 500;
+const longestDelayMs = 15_000;
+
+/** Before the `attempt`th retry (1 is the first), in milliseconds: doubling, with jitter so that many do not come at once. */
+export function retryDelayMs(attempt: number, random: () => number = Math.random): number {
+  const full = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1));
+  return Math.round(full / 2 + (full / 2) * random());
+}
+
+/** @throws the signal's reason */
+export async function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  await sleep(delayMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+}

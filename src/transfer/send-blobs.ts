@@ -1,0 +1,96 @@
+import type { ImportHandle } from '../agent-api/import-node.ts';
+import type { MissingBlob } from '../agent-api/schemas.ts';
+import { hasCode, ImgctlError } from '../errors.ts';
+import type { BlobSource } from '../image/source.ts';
+import { Limiter } from '../streams/limiter.ts';
+import type { SourceCheck } from './source-check.ts';
+
+/** A node's answer to an offset is taken this often for one blob before it counts as trouble. */
+const maxOffsetCorrections = 5;
+
+export interface Sending {
+  readonly handle: ImportHandle;
+  readonly source: BlobSource;
+  readonly check: SourceCheck;
+  /** Blobs in flight at once. */
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+  /** Bytes that were handed to the network. */
+  onBytes(bytes: number): void;
+}
+
+/** Sends these blobs, several at once; the first that fails ends the others. */
+export async function sendBlobs(blobs: readonly MissingBlob[], sending: Sending): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([sending.signal, failed.signal]);
+  const limiter = new Limiter(sending.concurrency);
+  const outcomes = await Promise.allSettled(
+    blobs.map((blob) =>
+      limiter.run(async () => {
+        try {
+          await sendBlob(blob, { ...sending, signal });
+        } catch (error) {
+          failed.abort(error);
+          throw error;
+        }
+      }, signal),
+    ),
+  );
+  sending.signal.throwIfAborted();
+  if (failed.signal.aborted) throw failed.signal.reason;
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+async function sendBlob(
+  blob: MissingBlob,
+  { handle, source, check, signal, onBytes }: Sending,
+): Promise<void> {
+  const { digest, size } = blob;
+  let { offset } = blob;
+  for (let corrections = 0; ; corrections += 1) {
+    try {
+      const from = offset;
+      await handle.put(
+        { digest, size, offset: from },
+        () => counted(source.read(digest, from, signal), onBytes),
+        signal,
+      );
+      return;
+    } catch (error) {
+      const held = hasCode(error, 'offset_mismatch') ? error.context.offset : undefined;
+      if (typeof held === 'number' && corrections < maxOffsetCorrections && held !== offset && held <= size) {
+        offset = held;
+        continue;
+      }
+      if (hasCode(error, 'digest_mismatch', 'size_mismatch')) await check.mustBeSound(digest, error, signal);
+      throw error;
+    }
+  }
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    // Asked for the next one: this one went
+    onBytes(chunk.byteLength);
+  }
+}
+
+/** What the node lacks and the source does not have. @throws ImgctlError `archive_incomplete` */
+export function mustHave(source: BlobSource, blobs: readonly MissingBlob[]): void {
+  const absent = blobs.filter(({ digest }) => source.sizeOf(digest) === undefined);
+  const [first] = absent;
+  if (first === undefined) return;
+  const more = absent.length > 1 ? ` and ${absent.length - 1} more` : '';
+  throw new ImgctlError(
+    'archive_incomplete',
+    `the archive lacks ${first.digest}${more}, and so does the node`,
+    {
+      hint: 'Save the image again with every layer, for the platform of the node (--platform chooses another).',
+      context: { digest: first.digest, mediaType: first.mediaType },
+    },
+  );
+}
