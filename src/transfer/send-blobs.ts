@@ -80,7 +80,7 @@ async function* counted(
 }
 
 /** What the node lacks and the source does not have. @throws ImgctlError `archive_incomplete` */
-export function mustHave(source: BlobSource, blobs: readonly MissingBlob[]): void {
+export function mustHave(source: Pick<BlobSource, 'sizeOf'>, blobs: readonly MissingBlob[]): void {
   const absent = blobs.filter(({ digest }) => source.sizeOf(digest) === undefined);
   const [first] = absent;
   if (first === undefined) return;

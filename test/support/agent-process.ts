@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CliResult, type RunningCli, startCli } from './cli.ts';
+
+/** A real agent in a process of its own. */
+export interface AgentProcess {
+  readonly port: number;
+  /** `127.0.0.1:PORT` */
+  readonly address: string;
+  readonly dataDir: string;
+  readonly tokenFile: string;
+  readonly pid: number;
+  log(): string;
+  kill(signal: NodeJS.Signals): Promise<CliResult>;
+  /** Starts it anew on the same port and data directory, after `kill`. */
+  restart(): Promise<void>;
+  /** Ends it and removes its data directory. */
+  stop(): Promise<void>;
+}
+
+export interface AgentOptions {
+  /** As `--store` takes it: `containerd:SOCKET` or `oci:DIR`. */
+  readonly store: string;
+  readonly name?: string;
+  readonly args?: readonly string[];
+  /** Default: a new directory, removed at the end. */
+  readonly dataDir?: string;
+}
+
+export async function startAgent(options: AgentOptions): Promise<AgentProcess> {
+  const port = await freePort();
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'imgctl-test-agent-')));
+  const args = [
+    ...['agent', 'run', '--listen', `127.0.0.1:${port}`, '--store', options.store, '--data-dir', dataDir],
+    ...(options.name === undefined ? [] : ['--name', options.name]),
+    ...(options.args ?? []),
+  ];
+  const start = async (): Promise<RunningCli> => {
+    const started = startCli(args, { timeoutMs: 600_000 });
+    await ready(port, started);
+    return started;
+  };
+  let running = await start();
+  return {
+    port,
+    address: `127.0.0.1:${port}`,
+    dataDir,
+    tokenFile: join(dataDir, 'token'),
+    get pid() {
+      return running.pid;
+    },
+    log: () => running.printed().stderr,
+    async kill(signal) {
+      running.kill(signal);
+      return running.result;
+    },
+    async restart() {
+      running = await start();
+    },
+    async stop() {
+      running.kill('SIGKILL');
+      await running.result;
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ready(port: number, { printed, result }: RunningCli): Promise<void> {
+  let ended: CliResult | undefined;
+  void result.then((value) => {
+    ended = value;
+  });
+  for (const until = Date.now() + 20_000; Date.now() < until; await sleep(50)) {
+    if (ended !== undefined) break;
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+    if (answer?.ok) return;
+  }
+  throw new Error(`the agent did not become ready:\n${ended?.stdout ?? ''}${printed().stderr}`);
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
