@@ -1,0 +1,116 @@
+import type { Digest } from '../image/digest.ts';
+import type { ImageSource, SourceImage } from '../image/source.ts';
+import { abortable } from '../streams/abortable.ts';
+import { FilesOnDisk } from './archive-files.ts';
+import type { Compression } from './compression.ts';
+import { type Contents, readContents } from './contents.ts';
+import { type ArchiveInput, openInput } from './input.ts';
+import type { PositionedFile } from './positioned-file.ts';
+import { readBlob } from './read-blob.ts';
+import { type ScannedTar, scanFile } from './scan-file.ts';
+import { spoolStream } from './spool-stream.ts';
+
+/**
+ * The folder `archive`: any archive as a source of images.
+ *
+ * `openArchive` detects the compression, reads the tar and finds the images in it: an OCI image layout, what
+ * `docker save` writes, or both at once. It promises that every image it gives is whole for one platform at least,
+ * that no blob is ever held in memory, that an uncompressed file is read where it lies, and that nothing is left
+ * behind however the process ends. Blobs are not verified but for the small documents: whoever stores them does that.
+ *
+ * It may import tiers 0 and 1 (errors, streams, image), `node:` and libraries; no other folder.
+ */
+
+export { combineArchives } from './combine-archives.ts';
+export { describeImages, type ImagesDescription } from './describe-images.ts';
+export type { ArchiveInput } from './input.ts';
+
+export interface ArchiveOptions {
+  /** Where a pipe or a compressed file is spooled; by default the system's temporary directory. */
+  readonly spoolDir?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then while spooling, with the bytes written so far. */
+  readonly onSpool?: ((bytes: number) => void) | undefined;
+  /** The name for the one image that there is, in place of its own. */
+  readonly tag?: string | undefined;
+  /** `keep` gives images without a name too, for those who only look; by default they are an error. */
+  readonly unnamed?: 'refuse' | 'keep' | undefined;
+}
+
+export interface Archive extends ImageSource {
+  /** What the user calls it: a path, or "standard input". */
+  readonly label: string;
+  /** Bytes of the tar, uncompressed. */
+  readonly bytes: number;
+  /** Outermost first; empty for a plain tar. */
+  readonly compressions: readonly Compression[];
+  /** Whether it was copied to a temporary file. */
+  readonly spooled: boolean;
+}
+
+/**
+ * @throws ImgctlError `no_archive`, `archive_empty`, `archive_unreadable`, `archive_truncated`, `archive_no_images`,
+ * `archive_unnamed`, `archive_incomplete`, `archive_conflict`, `spool_full`, `usage` (see `tag`), and those that
+ * name a document that is wrong
+ */
+export async function openArchive(input: ArchiveInput, options: ArchiveOptions = {}): Promise<Archive> {
+  const { signal, spoolDir, onSpool } = options;
+  signal?.throwIfAborted();
+  await using cleanup = new AsyncDisposableStack();
+  const opened = cleanup.use(await openInput(input));
+  const inPlace = opened.kind === 'file' && opened.compression === 'none';
+  const stream = opened.kind === 'stream' && signal ? abortable(opened.stream, signal) : opened.stream;
+  const atLeast = opened.kind === 'file' ? opened.file.size : undefined;
+  const scanned = inPlace
+    ? { ...(await scanFile(opened.file, signal)), file: opened.file, compressions: [] }
+    : await spoolStream(stream, { label: opened.label, spoolDir, atLeast, signal, onSpool });
+  cleanup.use(scanned.file);
+  const contents = await interpret(scanned, options);
+  return new OpenArchive(scanned, contents, !inPlace, cleanup.move());
+}
+
+function interpret(
+  { file, index, complete }: ScannedTar & { file: PositionedFile },
+  { signal, tag, unnamed }: ArchiveOptions,
+): Promise<Contents> {
+  return readContents(new FilesOnDisk(file, index, signal), { tag, unnamed, complete });
+}
+
+class OpenArchive implements Archive {
+  readonly label: string;
+  readonly bytes: number;
+  readonly compressions: readonly Compression[];
+  readonly spooled: boolean;
+  readonly images: readonly SourceImage[];
+  readonly #file: PositionedFile;
+  readonly #contents: Contents;
+  readonly #resources: AsyncDisposableStack;
+
+  constructor(
+    { file, compressions }: { file: PositionedFile; compressions: readonly Compression[] },
+    contents: Contents,
+    spooled: boolean,
+    resources: AsyncDisposableStack,
+  ) {
+    this.label = file.label;
+    this.bytes = file.size;
+    this.compressions = compressions;
+    this.spooled = spooled;
+    this.images = contents.images;
+    this.#file = file;
+    this.#contents = contents;
+    this.#resources = resources;
+  }
+
+  sizeOf(digest: Digest): number | undefined {
+    return this.#contents.blobs.sizeOf(digest);
+  }
+
+  read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return readBlob(this.#file, this.#contents.blobs.find(digest), { digest, offset, signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+}

@@ -1,0 +1,49 @@
+import { ImgctlError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
+import type { ImageSource, SourceImage } from '../image/source.ts';
+import type { Archive } from './archive.ts';
+import { refuseConflicts } from './image-names.ts';
+
+/**
+ * Several archives as one source; a blob comes from whichever has it. Disposing of it disposes of them all.
+ * @throws ImgctlError `archive_conflict` where two archives give one name to different images
+ */
+export function combineArchives(archives: readonly Archive[]): ImageSource {
+  const images = new Map<string, SourceImage>();
+  for (const image of archives.flatMap((archive) => archive.images)) {
+    images.set(`${image.name ?? ''} ${image.target.digest}`, image);
+  }
+  refuseConflicts([...images.values()], archives.map(({ label }) => label).join(' and '));
+  return new CombinedArchives(archives, [...images.values()]);
+}
+
+class CombinedArchives implements ImageSource {
+  readonly images: readonly SourceImage[];
+  readonly #archives: readonly Archive[];
+
+  constructor(archives: readonly Archive[], images: readonly SourceImage[]) {
+    this.#archives = archives;
+    this.images = images;
+  }
+
+  sizeOf(digest: Digest): number | undefined {
+    return this.#holderOf(digest)?.sizeOf(digest);
+  }
+
+  read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    const holder = this.#holderOf(digest);
+    if (holder !== undefined) return holder.read(digest, offset, signal);
+    throw new ImgctlError('blob_unknown', `${digest} is in none of the archives`, {
+      hint: 'Save the image again with all of its layers.',
+      context: { digest },
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#archives.map((archive) => archive[Symbol.asyncDispose]()));
+  }
+
+  #holderOf(digest: Digest): Archive | undefined {
+    return this.#archives.find((archive) => archive.sizeOf(digest) !== undefined);
+  }
+}

@@ -1,0 +1,109 @@
+import { toImgctlError } from '../errors.ts';
+import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
+import { parseIndex, parseManifest } from '../image/documents.ts';
+import { isImageConfigType, isIndexType, isManifestType, mediaTypes } from '../image/media-types.ts';
+import type { SourceImage } from '../image/source.ts';
+import type { ArchiveBlobs } from './archive-blobs.ts';
+import type { ArchiveFiles } from './archive-files.ts';
+import type { DocumentReader } from './document-reader.ts';
+import { annotatedName } from './image-names.ts';
+
+/** Indexes within index.json that only group named images are looked into this deep. */
+const maxDepth = 8;
+
+/**
+ * The images of an OCI image layout (OCI image specification 1.1, "Image Layout"): what index.json names.
+ * Signatures and attestations that stand beside an image are not images, unless there is nothing else.
+ */
+export async function readOciLayout(
+  files: ArchiveFiles,
+  blobs: ArchiveBlobs,
+  documents: DocumentReader,
+): Promise<SourceImage[]> {
+  const file = files.find('index.json');
+  if (file === undefined) return [];
+  const layout = new Layout(files, blobs, documents);
+  const { manifests } = inArchive(files.label, parseIndex, await files.read(file));
+  for (const descriptor of manifests) await layout.add(descriptor, 0);
+  return layout.images();
+}
+
+class Layout {
+  readonly #files: ArchiveFiles;
+  readonly #blobs: ArchiveBlobs;
+  readonly #documents: DocumentReader;
+  readonly #named: SourceImage[] = [];
+  readonly #nameless: Descriptor[] = [];
+  readonly #accessories: Descriptor[] = [];
+
+  constructor(files: ArchiveFiles, blobs: ArchiveBlobs, documents: DocumentReader) {
+    this.#files = files;
+    this.#blobs = blobs;
+    this.#documents = documents;
+  }
+
+  async add(found: Descriptor, depth: number): Promise<void> {
+    const descriptor = await this.#typed(found);
+    if (!isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType)) return;
+    const name = annotatedName(descriptor);
+    if (name !== undefined) {
+      this.#named.push({ name, target: bareDescriptor(descriptor) });
+      return;
+    }
+    const children = await this.#namedChildren(descriptor);
+    if (children.length > 0 && depth < maxDepth) {
+      for (const child of children) await this.add(child, depth + 1);
+    } else if (await this.#isAccessory(descriptor)) this.#accessories.push(descriptor);
+    else this.#nameless.push(descriptor);
+  }
+
+  images(): SourceImage[] {
+    const named = new Set(this.#named.map(({ target }) => target.digest));
+    const nameless = this.#nameless.filter(({ digest }) => !named.has(digest));
+    const unnamed = this.#named.length + nameless.length > 0 ? nameless : this.#accessories;
+    const targets = new Map(unnamed.map((descriptor) => [descriptor.digest, bareDescriptor(descriptor)]));
+    return [...this.#named, ...[...targets.values()].map((target) => ({ target }))];
+  }
+
+  /** Some tools leave the media type out of index.json; the document says it, or shows it by its shape. */
+  async #typed(descriptor: Descriptor): Promise<Descriptor> {
+    const blob = descriptor.mediaType === '' ? this.#blobs.find(descriptor.digest) : undefined;
+    if (blob === undefined) return descriptor;
+    const bytes = blob.bytes ?? (await this.#files.read(blob.file));
+    const text = Buffer.from(bytes).toString('utf8');
+    const mediaType = text.includes('"manifests"') ? mediaTypes.ociIndex : mediaTypes.ociManifest;
+    return { ...descriptor, mediaType };
+  }
+
+  /** What an index without a name holds, if any of it has one: then it is a shelf, not an image. */
+  async #namedChildren(descriptor: Descriptor): Promise<readonly Descriptor[]> {
+    if (!isIndexType(descriptor.mediaType)) return [];
+    const bytes = await this.#documents.read(descriptor);
+    if (bytes === undefined) return [];
+    const { manifests } = parseIndex(bytes, descriptor);
+    return manifests.some((child) => annotatedName(child) !== undefined) ? manifests : [];
+  }
+
+  async #isAccessory(descriptor: Descriptor): Promise<boolean> {
+    const { annotations, artifactType, platform, mediaType } = descriptor;
+    const cosign = annotations?.kind ?? '';
+    if (/^dev\.cosignproject\.cosign\/(?!image)/.test(cosign)) return true;
+    if (artifactType !== undefined || annotations?.['vnd.docker.reference.type'] !== undefined) return true;
+    if (platform?.os === 'unknown' && platform.architecture === 'unknown') return true;
+    if (!isManifestType(mediaType)) return false;
+    const bytes = await this.#documents.read(descriptor);
+    if (bytes === undefined) return false;
+    const { config } = parseManifest(bytes, descriptor);
+    const { subject } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { subject?: unknown };
+    return (subject !== undefined && subject !== null) || !isImageConfigType(config.mediaType);
+  }
+}
+
+/** The parser's errors, with the archive named. */
+function inArchive<T>(label: string, parse: (bytes: Uint8Array) => T, bytes: Uint8Array): T {
+  try {
+    return parse(bytes);
+  } catch (thrown) {
+    throw toImgctlError(thrown).within({ path: label });
+  }
+}
