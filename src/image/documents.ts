@@ -68,16 +68,14 @@ export function parseDocument(descriptor: Descriptor, bytes: Uint8Array): ImageD
 
 export function parseIndex(bytes: Uint8Array, descriptor?: Descriptor): Index {
   const json = parseJson(bytes, descriptor);
-  // One document that reads as an index to one tool and as a manifest to another is an attack (CVE-2021-41190)
-  if ('layers' in json || 'config' in json)
-    throw invalid(descriptor, 'it claims to be both an index and a manifest');
+  mustBeUnambiguous(json, ['mediaType', 'manifests'], isManifestType, descriptor);
   const { manifests, mediaType } = check(indexSchema, json, descriptor);
   return { kind: 'index', mediaType: mediaType ?? descriptor?.mediaType ?? '', manifests: manifests ?? [] };
 }
 
 export function parseManifest(bytes: Uint8Array, descriptor?: Descriptor): Manifest {
   const json = parseJson(bytes, descriptor);
-  if ('manifests' in json) throw invalid(descriptor, 'it claims to be both a manifest and an index');
+  mustBeUnambiguous(json, ['mediaType', 'config', 'layers'], isIndexType, descriptor);
   const { config, layers, mediaType } = check(manifestSchema, json, descriptor);
   return {
     kind: 'manifest',
@@ -91,9 +89,31 @@ export function parseConfig(bytes: Uint8Array, descriptor?: Descriptor): ImageCo
   const { os, architecture, variant, rootfs } = check(configSchema, parseJson(bytes, descriptor), descriptor);
   return {
     kind: 'config',
-    platform: normalizePlatform({ os, architecture, variant }),
+    // Old builders wrote only an architecture
+    platform: normalizePlatform({ os: os || 'linux', architecture, variant }),
     diffIds: rootfs?.diff_ids ?? [],
   };
+}
+
+/**
+ * One document that reads as an index to one tool and as a manifest to another is an attack (CVE-2021-41190).
+ * Keys in another case count too: Go, and so containerd, takes them for the same, and the last one wins.
+ */
+function mustBeUnambiguous(
+  json: Record<string, unknown>,
+  own: readonly string[],
+  isOther: (mediaType: string) => boolean,
+  descriptor: Descriptor | undefined,
+): void {
+  for (const key of Object.keys(json)) {
+    const name = ['mediaType', 'manifests', 'config', 'layers'].find(
+      (known) => known.toLowerCase() === key.toLowerCase(),
+    );
+    if (name === undefined || (name === key && own.includes(key))) continue;
+    throw invalid(descriptor, `with the field ${JSON.stringify(key)} it is both an index and a manifest`);
+  }
+  if (typeof json.mediaType === 'string' && isOther(json.mediaType))
+    throw invalid(descriptor, `it says that it is ${json.mediaType}`);
 }
 
 /** JSON that must be an object. @throws ImgctlError `document_invalid`, `document_too_large` */

@@ -2,8 +2,15 @@ import { ImgctlError } from '../errors.ts';
 import { chainIds } from './chain-id.ts';
 import { bareDescriptor, type Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import { type ImageConfig, type Index, isDocumentType, type Manifest, parseDocument } from './documents.ts';
-import { isImageConfigType, isIndexType, isLayerType } from './media-types.ts';
+import {
+  type ImageConfig,
+  type ImageDocument,
+  type Index,
+  isDocumentType,
+  type Manifest,
+  parseDocument,
+} from './documents.ts';
+import { isImageConfigType, isIndexType, isLayerType, isManifestType } from './media-types.ts';
 import { normalizePlatform, type Platform } from './platform.ts';
 import { type Candidate, choosePlatforms, type PlatformChoice } from './platform-choice.ts';
 
@@ -61,8 +68,11 @@ export async function resolveGraph(
 
 class Walk {
   readonly candidates: Candidate[] = [];
+  /** Children before parents. */
   readonly indexes = new Map<Digest, { descriptor: Descriptor; document: Index }>();
   readonly unread: Descriptor[] = [];
+  readonly #visited = new Set<Digest>();
+  readonly #documents = new Map<string, ImageDocument | undefined>();
   readonly #read: ReadDocument;
 
   constructor(read: ReadDocument) {
@@ -82,19 +92,25 @@ class Walk {
         context: { digest: descriptor.digest },
       });
     }
-    if (!isIndexType(descriptor.mediaType)) return this.#visitManifest(descriptor, entry, path);
-    const bytes = await this.#read(descriptor);
-    if (bytes === undefined) {
+    if (isIndexType(descriptor.mediaType)) return this.#visitIndex(descriptor, path);
+    // An index may list what is no image at all: that belongs to other tools, and is not even read
+    if (entry === undefined || isManifestType(descriptor.mediaType))
+      return this.#visitManifest(descriptor, entry, path);
+  }
+
+  async #visitIndex(descriptor: Descriptor, path: readonly Digest[]): Promise<void> {
+    if (this.#visited.has(descriptor.digest)) return;
+    const document = await this.#document(descriptor);
+    if (document?.kind !== 'index') {
       // An index that is not at hand is asked for only at the root: below it, it is a part that was not saved
       if (path.length === 0) this.unread.push(bareDescriptor(descriptor));
       return;
     }
-    const document = parseDocument(descriptor, bytes);
-    if (document.kind !== 'index' || this.indexes.has(descriptor.digest)) return;
-    this.indexes.set(descriptor.digest, { descriptor: bareDescriptor(descriptor), document });
+    this.#visited.add(descriptor.digest);
     for (const child of document.manifests) {
       await this.visit(child, child, [...path, descriptor.digest]);
     }
+    this.indexes.set(descriptor.digest, { descriptor: bareDescriptor(descriptor), document });
   }
 
   async #visitManifest(
@@ -102,18 +118,16 @@ class Walk {
     entry: Descriptor | undefined,
     path: readonly Digest[],
   ): Promise<void> {
-    const bytes = await this.#read(descriptor);
-    const document = bytes === undefined ? undefined : parseDocument(descriptor, bytes);
+    const document = await this.#document(descriptor);
     const manifest = document?.kind === 'manifest' ? document : undefined;
     const config =
       manifest && isImageConfigType(manifest.config.mediaType)
         ? await this.#config(manifest.config)
         : undefined;
     if (manifest === undefined && path.length === 0) this.unread.push(bareDescriptor(descriptor));
-    const declared = entry?.platform === undefined ? undefined : normalizePlatform(entry.platform);
     this.candidates.push({
       descriptor: bareDescriptor(descriptor),
-      platform: declared ?? config?.platform,
+      platform: stated(entry?.platform) ?? stated(config?.platform),
       manifest,
       config,
       attachment: isAttachment(entry),
@@ -122,10 +136,24 @@ class Walk {
   }
 
   async #config(descriptor: Descriptor): Promise<ImageConfig | undefined> {
-    const bytes = await this.#read(descriptor);
-    const document = bytes === undefined ? undefined : parseDocument(descriptor, bytes);
+    const document = await this.#document(descriptor);
     return document?.kind === 'config' ? document : undefined;
   }
+
+  /** Each is read once, however often an index names it. */
+  async #document(descriptor: Descriptor): Promise<ImageDocument | undefined> {
+    const key = `${descriptor.mediaType} ${descriptor.digest}`;
+    if (this.#documents.has(key)) return this.#documents.get(key);
+    const bytes = await this.#read(descriptor);
+    const document = bytes === undefined ? undefined : parseDocument(descriptor, bytes);
+    this.#documents.set(key, document);
+    return document;
+  }
+}
+
+/** Signatures have a config with empty fields: that is no platform. */
+function stated(platform: Platform | undefined): Platform | undefined {
+  return platform === undefined || platform.architecture === '' ? undefined : normalizePlatform(platform);
 }
 
 /** BuildKit's attestations stand in an index as a manifest of platform unknown/unknown. */
@@ -137,11 +165,16 @@ function isAttachment(entry: Descriptor | undefined): boolean {
   );
 }
 
-function assemble(target: Descriptor, walk: Walk, chosen: readonly Candidate[]): ImageGraph {
+function assemble(target: Descriptor, walk: Walk, candidates: readonly Candidate[]): ImageGraph {
+  const chosen = [
+    ...new Map(candidates.map((candidate) => [candidate.descriptor.digest, candidate])).values(),
+  ];
   const blobs = new Map<Digest, Descriptor>();
   const unread = new Map(walk.unread.map((descriptor) => [descriptor.digest, descriptor]));
   const add = (descriptor: Descriptor) => {
-    if (!blobs.has(descriptor.digest)) blobs.set(descriptor.digest, bareDescriptor(descriptor));
+    const before = blobs.get(descriptor.digest);
+    if (before === undefined) blobs.set(descriptor.digest, bareDescriptor(descriptor));
+    else if (before.size !== descriptor.size) throw twoSizes(before, descriptor);
   };
   add(target);
   for (const digest of chosen.flatMap((candidate) => candidate.path))
@@ -166,11 +199,18 @@ function assemble(target: Descriptor, walk: Walk, chosen: readonly Candidate[]):
       ...chosen.flatMap(({ descriptor, manifest }) =>
         manifest === undefined ? [] : [{ descriptor, document: manifest }],
       ),
-      ...indexes.reverse(),
+      ...indexes,
     ],
     blobs: [...blobs.values()],
     unread: [...unread.values()],
   };
+}
+
+function twoSizes({ digest, size }: Descriptor, other: Descriptor): ImgctlError {
+  return new ImgctlError('document_invalid', `${digest} is said to have ${size} bytes, and ${other.size}`, {
+    hint: 'The archive was made by a broken tool: build or save the image again.',
+    context: { digest },
+  });
 }
 
 function graphManifest({ descriptor, manifest, config, platform, attachment }: Candidate): GraphManifest[] {

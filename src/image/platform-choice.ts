@@ -2,6 +2,7 @@ import { ImgctlError } from '../errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import type { ImageConfig, Manifest } from './documents.ts';
+import { isImageConfigType } from './media-types.ts';
 import { formatPlatform, type Platform, platformDistance } from './platform.ts';
 
 /**
@@ -40,24 +41,32 @@ export function choosePlatforms(
     if (images.length > 0 || stillUnread) return present;
     throw missing(target, candidates, 'any platform');
   }
-  // What says nothing of a platform is not an image of one (a chart, a signature), or cannot be told yet
-  const unplaced = images.filter(
-    ({ platform, manifest }) => platform === undefined && manifest !== undefined,
-  );
+  const unplaced = images.filter(({ platform }) => platform === undefined);
+  // Their manifest or their config, which is still to come, will tell
+  const untold = unplaced.filter(isUntold);
+  // Charts and signatures suit everybody; but where there are images, they do not stand in for one
+  const platformless = unplaced.length === images.length ? unplaced.filter((one) => !isUntold(one)) : [];
   const chosen = new Set<Candidate>();
   for (const platform of choice.platforms) {
     const best = bestFor(platform, images, choice.kind === 'named');
     if (best !== undefined) chosen.add(best);
-    else if (choice.kind === 'named' && unplaced.length === 0 && !stillUnread) {
-      throw missing(target, images, formatPlatform(platform));
+    else if (choice.kind === 'named') {
+      if (untold.length + platformless.length === 0 && !stillUnread)
+        throw missing(target, images, formatPlatform(platform));
+      for (const candidate of untold) chosen.add(candidate);
     }
   }
   // A host runs several (arm64 also arm): its first, its own, is the one that counts; another serves where it is absent
   if (choice.kind === 'hosts' && chosen.size > 1) return [...chosen].slice(0, 1);
-  if (chosen.size > 0) return [...chosen];
-  if (unplaced.length > 0) return unplaced;
+  const suitable = [[...chosen], untold, platformless].find(({ length }) => length > 0);
+  if (suitable !== undefined) return suitable;
   if (stillUnread) return [];
   throw missing(target, images, choice.platforms.map(formatPlatform).join(' or '));
+}
+
+/** Whether its platform may be learned from a document that is not at hand. */
+function isUntold({ manifest, config }: Candidate): boolean {
+  return manifest === undefined || (config === undefined && isImageConfigType(manifest.config.mediaType));
 }
 
 function bestFor(wanted: Platform, candidates: readonly Candidate[], exact: boolean): Candidate | undefined {

@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { ImgctlError } from '../errors.ts';
 
 /**
@@ -10,13 +11,14 @@ export interface Platform {
   readonly variant?: string | undefined;
 }
 
+/** Other names, as containerd has them; a variant that goes with the name wins over one that is written. */
 const architectures: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
   x86_64: ['amd64'],
   'x86-64': ['amd64'],
-  i386: ['386'],
-  i486: ['386'],
-  i586: ['386'],
-  i686: ['386'],
+  i386: ['386', ''],
+  i486: ['386', ''],
+  i586: ['386', ''],
+  i686: ['386', ''],
   aarch64: ['arm64'],
   armhf: ['arm', 'v7'],
   armel: ['arm', 'v6'],
@@ -25,13 +27,16 @@ const architectures: Readonly<Record<string, readonly [architecture: string, var
   ppc64el: ['ppc64le'],
 };
 
+/** An operating system alone leaves the architecture open: it is none, though the syntax allows it. */
+const systems = new Set(['linux', 'windows', 'darwin', 'macos', 'freebsd']);
+
 const component = /^[A-Za-z0-9_.-]{1,64}$/;
 
 export function normalizePlatform(platform: Platform): Platform {
   const os = platform.os.toLowerCase() === 'macos' ? 'darwin' : platform.os.toLowerCase();
   const name = platform.architecture.toLowerCase();
   const [architecture, implied] = architectures[name] ?? [name];
-  let variant = platform.variant?.toLowerCase() || implied;
+  let variant = (implied ?? platform.variant?.toLowerCase()) || undefined;
   if (architecture === 'arm64' && (variant === undefined || variant === '8')) variant = 'v8';
   if (architecture === 'arm')
     variant = variant === undefined ? 'v7' : /^\d$/.test(variant) ? `v${variant}` : variant;
@@ -42,7 +47,8 @@ export function normalizePlatform(platform: Platform): Platform {
 /** Parses `os/architecture[/variant]`, or an architecture alone (of linux). @throws ImgctlError `platform_invalid` */
 export function parsePlatform(text: string): Platform {
   const parts = text.split('/');
-  if (parts.length > 3 || !parts.every((part) => component.test(part))) {
+  const isSystem = parts.length === 1 && systems.has(text.toLowerCase());
+  if (isSystem || parts.length > 3 || !parts.every((part) => component.test(part))) {
     throw new ImgctlError('platform_invalid', `not a platform: ${JSON.stringify(text.slice(0, 80))}`, {
       hint: 'Write os/architecture[/variant], for example linux/amd64 or linux/arm/v7.',
     });
@@ -62,7 +68,14 @@ export function formatPlatform(platform: Platform): string {
 /** The platform of the machine this runs on. */
 export function hostPlatform(): Platform {
   const os = process.platform === 'win32' ? 'windows' : process.platform;
-  return normalizePlatform({ os, architecture: process.arch });
+  return normalizePlatform({ os, architecture: goArchitecture() });
+}
+
+/** Where Node.js and Go name one architecture differently. */
+function goArchitecture(): string {
+  const { arch } = process;
+  if (arch === 'mipsel') return 'mipsle';
+  return arch === 'ppc64' && endianness() === 'LE' ? 'ppc64le' : arch;
 }
 
 /**
@@ -77,6 +90,7 @@ export function platformDistance(host: Platform, image: Platform): number | unde
     const distance = variantDistance({ ...h, architecture: 'arm' }, i);
     return distance === undefined ? undefined : 100 + distance;
   }
+  if (h.architecture === 'amd64' && i.architecture === '386' && i.variant === undefined) return 100;
   return undefined;
 }
 

@@ -80,19 +80,24 @@ export function isReference(text: string): boolean {
 }
 
 /** The whole name, as stores and the kubelet know it: `docker.io/library/nginx:latest`. */
-export function formatReference({ registry, repository, tag, digest }: Reference): string {
-  const name = `${registry}/${repository}`;
-  return `${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+export function formatReference(reference: Reference): string {
+  return `${reference.registry}/${reference.repository}${versionOf(reference)}`;
 }
 
-/** As people write it: Docker Hub's host and `library/` left out. */
+function versionOf({ tag, digest }: Reference): string {
+  return `${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/**
+ * As people write it: Docker Hub's host and `library/` left out, where what is left still means the same
+ * (`docker.io/foo.bar/app` without its host would be on the host `foo.bar`).
+ */
 export function familiarReference(reference: Reference): string {
-  const full = formatReference(reference);
-  if (reference.registry !== 'docker.io') return full;
-  const short = full.slice('docker.io/'.length);
-  return short.startsWith('library/') && !short.slice('library/'.length).includes('/')
-    ? short.slice('library/'.length)
-    : short;
+  const { registry, repository } = reference;
+  const short = /^library\/[^/]+$/.test(repository) ? repository.slice('library/'.length) : repository;
+  const again = splitName(short);
+  if (again.registry !== registry || again.repository !== repository) return formatReference(reference);
+  return `${short}${versionOf(reference)}`;
 }
 
 /** `repository@digest`, the name by which pods find an image that they name by digest (without the tag: the CRI drops it). */

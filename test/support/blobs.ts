@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { chainIds } from '../../src/image/chain-id.ts';
 import type { Descriptor } from '../../src/image/descriptor.ts';
 import { type Digest, digestOf } from '../../src/image/digest.ts';
@@ -49,6 +49,12 @@ export function jsonBlob(value: unknown, mediaType: string): TestBlob {
 /** A blob that no other test has. */
 export function randomBlob(size: number): TestBlob {
   return blobOf(randomBytes(size));
+}
+
+/** `size` bytes that look random and are the same for the same seed, in any process. */
+export function seededBytes(seed: string, size: number): Buffer {
+  const key = createHash('sha256').update(seed).digest();
+  return createCipheriv('aes-128-ctr', key.subarray(0, 16), key.subarray(16)).update(Buffer.alloc(size));
 }
 
 /** An image of uncompressed layers, each with one file of these contents. */
