@@ -1,0 +1,73 @@
+import type { ConnectionOptions } from 'node:tls';
+import type { Digest } from '../image/digest.ts';
+import { AgentHttp } from './agent-http.ts';
+import type { ImportNode } from './import-node.ts';
+import { openRemoteImport, previewRemoteImport } from './remote-import.ts';
+import { removeImageThere } from './remove-image-there.ts';
+import { routes } from './routes.ts';
+import {
+  haveAnswerSchema,
+  healthAnswerSchema,
+  imagesAnswerSchema,
+  type NodeImage,
+  nodeInfoSchema,
+} from './schemas.ts';
+
+/**
+ * Both ends of the agent's HTTP API share this folder: paths, schemas, events, errors on the wire. This file is the
+ * door to the client: an agent across the network that looks like any other node that images are imported into.
+ *
+ * Promises: every answer is bounded and validated, a peer's text is made printable, no proxy is ever used and no
+ * redirect followed. It has no deadline but the connection's: a caller who sees no progress aborts its signal.
+ * May import: errors, streams, image, zod; undici here and nowhere else in this tier.
+ */
+
+export interface AgentClientOptions {
+  /**
+   * `http://host:port` or `https://host:port`. Plain HTTP carries the token in the clear: whoever makes the URL has
+   * made sure that it is loopback, or that `http://` was written out.
+   */
+  readonly baseUrl: URL;
+  readonly token?: string | undefined;
+  /** What errors call the node. */
+  readonly name: string;
+  /** Milliseconds; 10 s unless given. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** The authority, and a certificate of one's own, for https. */
+  readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
+}
+
+export interface AgentClient extends ImportNode, AsyncDisposable {
+  readonly name: string;
+  readonly baseUrl: URL;
+  images(signal?: AbortSignal): Promise<readonly NodeImage[]>;
+  /** Removes a name; answers whether it was there. */
+  removeImage(name: string, signal?: AbortSignal): Promise<boolean>;
+  /** Those of `digests` that are there whole. */
+  have(digests: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
+  /** Whether an agent answers at all; needs no token. @throws ImgctlError `node_unreachable`, `node_not_agent` */
+  healthz(signal?: AbortSignal): Promise<void>;
+}
+
+export function createAgentClient(options: AgentClientOptions): AgentClient {
+  const http = new AgentHttp(options);
+  return {
+    name: options.name,
+    baseUrl: options.baseUrl,
+    describe: (signal) => http.json('GET', routes.node, { schema: nodeInfoSchema, signal }),
+    openImport: (declaration, signal) => openRemoteImport(http, declaration, signal),
+    previewImport: (declaration, signal) => previewRemoteImport(http, declaration, signal),
+    images: async (signal) =>
+      (await http.json('GET', routes.images, { schema: imagesAnswerSchema, signal })).images,
+    removeImage: (name, signal) => removeImageThere(http, name, signal),
+    have: async (digests, signal) => {
+      const body = { digests };
+      const answer = await http.json('POST', routes.blobsHave, { schema: haveAnswerSchema, body, signal });
+      return new Set(answer.digests);
+    },
+    healthz: async (signal) => {
+      await http.json('GET', routes.healthz, { schema: healthAnswerSchema, signal });
+    },
+    [Symbol.asyncDispose]: () => http.close(),
+  };
+}

@@ -1,0 +1,101 @@
+import { ImgctlError, isAbortError } from '../errors.ts';
+import { notAgentHint } from './answer.ts';
+
+/** Failures of the connection, by the codes of libuv, OpenSSL and undici. */
+
+const unreachable: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name does not resolve (the resolver does not answer)',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to its network',
+  EHOSTDOWN: 'the host is down',
+  ETIMEDOUT: 'it does not answer',
+  UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
+  ECONNRESET: 'the connection broke',
+  EPIPE: 'the connection broke',
+  ECONNABORTED: 'the connection broke',
+  UND_ERR_SOCKET: 'the connection broke',
+  UND_ERR_CLOSED: 'the connection was closed',
+  UND_ERR_DESTROYED: 'the connection was closed',
+  EADDRNOTAVAIL: 'no address of this machine can reach it',
+};
+
+const untrusted = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+export function connectionError(thrown: unknown, url: URL, signal?: AbortSignal): ImgctlError {
+  const aborted = signal?.aborted === true && (thrown === signal.reason || isAbortError(thrown));
+  const timedOut = aborted && signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
+  if (aborted && !timedOut) return new ImgctlError('interrupted', 'interrupted', { cause: thrown });
+  const reason = timedOut ? 'ETIMEDOUT' : codeOf(thrown);
+  const why = unreachable[reason];
+  if (why !== undefined) {
+    return new ImgctlError('node_unreachable', `${url.origin} cannot be reached: ${why}`, {
+      hint: hintFor(reason, url),
+      context: { reason },
+      cause: thrown,
+    });
+  }
+  if (untrusted.has(reason)) {
+    return new ImgctlError('node_untrusted', `the certificate of ${url.host} is not trusted (${reason})`, {
+      hint: 'Give the authority that signed it, or write http:// before the host to speak plain HTTP.',
+      context: { reason },
+      cause: thrown,
+    });
+  }
+  if (reason.startsWith('HPE_') || reason.startsWith('ERR_SSL_') || reason === 'EPROTO') {
+    const spoken = url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
+    return new ImgctlError('node_not_agent', `what listens at ${url.host} does not speak ${spoken}`, {
+      hint:
+        url.protocol === 'https:'
+          ? 'An agent without TLS is named with http:// before its host.'
+          : notAgentHint,
+      context: { reason },
+      cause: thrown,
+    });
+  }
+  return new ImgctlError('node_unreachable', `the connection to ${url.origin} failed`, {
+    hint: 'Try again; the log of the agent there may say more.',
+    context: { reason: reason || 'unknown' },
+    cause: thrown,
+  });
+}
+
+function hintFor(reason: string, { hostname, port }: URL): string {
+  if (reason === 'ECONNREFUSED') {
+    const listen = `${hostname}:${port}`;
+    return isLoopbackHost(hostname)
+      ? `Start the agent: imgctl agent run${port === '25000' ? '' : ` --listen ${listen}`}`
+      : `Start the agent on that node: imgctl agent run --listen ${listen}, and check that no firewall refuses the port.`;
+  }
+  if (reason === 'ENOTFOUND' || reason === 'EAI_AGAIN')
+    return "Check the name, or write the node's address in its place.";
+  if (reason === 'ECONNRESET' || reason === 'EPIPE' || reason === 'UND_ERR_SOCKET')
+    return 'Run the same command again: what arrived there is kept. If it stays so, see the log of the agent there.';
+  return 'Check the address and port, that the node is up, and that no firewall is in between.';
+}
+
+function isLoopbackHost(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}
+
+/** Happy eyeballs and undici wrap what happened: the innermost code is the one that means something. */
+function codeOf(thrown: unknown, depth = 0): string {
+  if (!(thrown instanceof Error) || depth > 4) return '';
+  const inner = thrown instanceof AggregateError ? thrown.errors[0] : thrown.cause;
+  const innerCode = inner === undefined ? '' : codeOf(inner, depth + 1);
+  if (innerCode !== '') return innerCode;
+  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code;
+  // undici's parser leaves the code out where the first line already is no HTTP
+  return thrown.name === 'HTTPParserError' ? 'HPE_INVALID' : '';
+}

@@ -1,0 +1,56 @@
+/**
+ * A request's body that can be left at any moment. undici goes on asking a source that waits (a pipe, a slow disk)
+ * after the answer is there; this ends the request's side at once and closes the source behind it.
+ */
+export class OutgoingBody implements AsyncIterable<Uint8Array> {
+  readonly #open: () => AsyncIterable<Uint8Array>;
+  #source: AsyncIterator<Uint8Array> | undefined;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+  #failure: unknown;
+
+  /** `open` is called when the first bytes are to be sent: not where nobody answers. */
+  constructor(open: () => AsyncIterable<Uint8Array>) {
+    this.#open = open;
+  }
+
+  /** What the source threw, if it did. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#wake?.();
+    // A generator that is busy closes after its current step. Its failure then has nobody to hear it.
+    this.#source?.return?.().catch(() => {});
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return {
+      next: () => this.#next(),
+      return: async () => {
+        this.stop();
+        return { value: undefined, done: true };
+      },
+    };
+  }
+
+  async #next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#stopped) return { value: undefined, done: true };
+    const stopped = new Promise<IteratorResult<Uint8Array>>((resolve) => {
+      this.#wake = () => resolve({ value: undefined, done: true });
+    });
+    try {
+      this.#source ??= this.#open()[Symbol.asyncIterator]();
+      const step = await Promise.race([this.#source.next(), stopped]);
+      if (step.done) this.#stopped = true;
+      return step;
+    } catch (error) {
+      if (!this.#stopped) this.#failure = error;
+      this.#stopped = true;
+      throw error;
+    }
+  }
+}

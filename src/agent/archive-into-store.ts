@@ -1,0 +1,27 @@
+import type { ImportEvent } from '../agent-api/events.ts';
+import type { ImportOptions } from '../transfer/import.ts';
+import { importArchive } from '../transfer/import-archive.ts';
+import type { ArchiveSettings } from './http/context.ts';
+
+/** An archive of any format and compression into the store while it arrives, without a copy on disk. */
+export function archiveIntoStore(
+  options: ImportOptions,
+  archive: AsyncIterable<Uint8Array>,
+  { tag, platforms, pin, unpack }: ArchiveSettings,
+  signal: AbortSignal,
+): AsyncIterable<ImportEvent> {
+  return importArchive(
+    options,
+    {
+      ...(platforms === undefined ? {} : { platforms: [...platforms] }),
+      pin,
+      unpack,
+      read: async (sink, stop) => {
+        // Its decoders are of no use to an agent that gets blobs only
+        const { importArchiveStream } = await import('../archive/stream-archive.ts');
+        return importArchiveStream(archive, sink, { label: 'the archive', tag, signal: stop });
+      },
+    },
+    signal,
+  );
+}

@@ -1,0 +1,46 @@
+import type { ImportEvent } from '../../agent-api/events.ts';
+import type { Declaration, ImportState, NodeInfo } from '../../agent-api/schemas.ts';
+import type { Store } from '../../store/store.ts';
+import type { ImportRegistry } from '../imports.ts';
+import type { Log } from '../log.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import type { Stopping } from '../stopping.ts';
+import type { TokenCheck } from './auth.ts';
+
+/** What the handlers work with; main wires it. */
+export interface AgentContext {
+  readonly store: Store;
+  readonly imports: ImportRegistry;
+  readonly token: TokenCheck;
+  readonly metrics: AgentMetrics;
+  readonly log: Log;
+  readonly stopping: Stopping;
+  readonly limits: AgentLimits;
+  describe(signal: AbortSignal): Promise<NodeInfo>;
+  previewImport(declaration: Declaration, signal: AbortSignal): Promise<ImportState>;
+  importArchive(
+    archive: AsyncIterable<Uint8Array>,
+    settings: ArchiveSettings,
+    signal: AbortSignal,
+  ): AsyncIterable<ImportEvent>;
+}
+
+export interface ArchiveSettings {
+  readonly platforms?: readonly string[] | undefined;
+  readonly pin?: boolean | undefined;
+  readonly unpack?: boolean | undefined;
+  readonly tag?: string | undefined;
+}
+
+/** Times in milliseconds. */
+export interface AgentLimits {
+  /** A connection whose request's head is not there by then is closed. */
+  readonly headersMs: number;
+  /** A body of which nothing comes, or an answer of which nothing is read, for so long is given up. */
+  readonly idleMs: number;
+  readonly aliveMs: number;
+  readonly importIdleMs: number;
+  readonly maxImports: number;
+  /** What is under way when the agent stops has so long to finish. */
+  readonly stopMs: number;
+}

@@ -1,0 +1,95 @@
+import { isTerminal } from '../agent-api/events.ts';
+import type { ImageStatus } from '../agent-api/schemas.ts';
+import type { HostedImport } from './imports.ts';
+
+/** What became of an import, for the log and the metrics. */
+export interface ImportSummary {
+  readonly id: string;
+  /** Address and program of the client. */
+  readonly who: string;
+  readonly outcome: 'ready' | 'partial' | 'failed' | 'left';
+  readonly images: readonly ImageStatus[];
+  readonly receivedBytes: number;
+  readonly durationMs: number;
+}
+
+/** An open import with what the registry must know of it: who uses it, since when nobody does, what it brought. */
+export class ImportRecord {
+  readonly import: HostedImport;
+  readonly who: string;
+  readonly #begun = performance.now();
+  readonly #onEnded: (summary: ImportSummary) => void;
+  #receivedBytes = 0;
+  #users = 0;
+  #lastUsed = performance.now();
+  #told = false;
+
+  constructor(hosted: HostedImport, who: string, onEnded: (summary: ImportSummary) => void) {
+    this.import = hosted;
+    this.who = who;
+    this.#onEnded = onEnded;
+    void this.#watch();
+  }
+
+  get idleMs(): number {
+    if (this.import.busy !== undefined) this.#lastUsed = performance.now();
+    return this.#users > 0 ? 0 : performance.now() - this.#lastUsed;
+  }
+
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#users += 1;
+    try {
+      return await work();
+    } finally {
+      this.#users -= 1;
+      this.#lastUsed = performance.now();
+    }
+  }
+
+  received(bytes: number): void {
+    this.#receivedBytes += bytes;
+  }
+
+  async leave(options: { readonly discard: boolean }): Promise<void> {
+    try {
+      await this.import.leave(options);
+    } finally {
+      await this.#tell('left');
+    }
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      for await (const event of this.import.events()) {
+        if (!isTerminal(event)) continue;
+        if (event.type === 'done') await this.#tell(outcomeOf(event.images), event.images);
+      }
+    } catch {
+      // Its readers are told; whoever leaves it makes the summary
+    }
+  }
+
+  async #tell(outcome: ImportSummary['outcome'], images?: readonly ImageStatus[]): Promise<void> {
+    if (this.#told) return;
+    this.#told = true;
+    const { id } = this.import;
+    this.#onEnded({
+      id,
+      who: this.who,
+      outcome,
+      images:
+        images ??
+        (await this.import
+          .state()
+          .then((state) => state.images)
+          .catch(() => [])),
+      receivedBytes: this.#receivedBytes,
+      durationMs: Math.round(performance.now() - this.#begun),
+    });
+  }
+}
+
+export function outcomeOf(images: readonly ImageStatus[]): 'ready' | 'partial' | 'failed' {
+  const ready = images.filter(({ state }) => state === 'ready').length;
+  return ready === images.length ? 'ready' : ready > 0 ? 'partial' : 'failed';
+}

@@ -1,0 +1,66 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ImportSummary } from './import-record.ts';
+
+/** What Prometheus reads. A registry of its own: two agents in one process (tests, the demo) do not mix. */
+export class AgentMetrics {
+  readonly #registry = new Registry();
+  readonly #imports = new Counter({
+    name: 'imgctl_imports_total',
+    help: 'Imports that ended, by outcome',
+    labelNames: ['outcome'],
+    registers: [this.#registry],
+  });
+  readonly #receivedBytes = new Counter({
+    name: 'imgctl_received_bytes_total',
+    help: 'Bytes of blobs and archives that clients sent',
+    registers: [this.#registry],
+  });
+  readonly #blobs = new Counter({
+    name: 'imgctl_blobs_received_total',
+    help: 'Blobs that came whole and verified',
+    registers: [this.#registry],
+  });
+  readonly #requests = new Histogram({
+    name: 'imgctl_http_request_duration_seconds',
+    help: 'How long requests took, by route',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.005, 0.05, 0.5, 5, 50, 500],
+    registers: [this.#registry],
+  });
+
+  constructor({ activeImports }: { readonly activeImports: () => number }) {
+    collectDefaultMetrics({ register: this.#registry });
+    new Gauge({
+      name: 'imgctl_imports_active',
+      help: 'Imports that are open and not finished',
+      registers: [this.#registry],
+      collect() {
+        this.set(activeImports());
+      },
+    });
+  }
+
+  importEnded({ outcome }: Pick<ImportSummary, 'outcome'>): void {
+    this.#imports.inc({ outcome });
+  }
+
+  blobReceived(): void {
+    this.#blobs.inc();
+  }
+
+  bytesReceived(bytes: number): void {
+    this.#receivedBytes.inc(bytes);
+  }
+
+  requestEnded(labels: { method: string; route: string; status: number }, seconds: number): void {
+    this.#requests.observe(labels, seconds);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}

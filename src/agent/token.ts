@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isReadableByAll, readToken } from '../config/token-file.ts';
+import { hasCode, ImgctlError } from '../errors.ts';
+import type { Log } from './log.ts';
+
+/**
+ * The agent's token: what the file that was named holds, else the one in the data directory, made on first start.
+ * @throws ImgctlError `token_missing`
+ */
+export async function agentToken(
+  { named, own }: { readonly named: string | undefined; readonly own: string },
+  log: Log,
+): Promise<string> {
+  const path = named ?? own;
+  if (named === undefined && (await makeToken(own))) log.info({ path }, 'token made');
+  const token = await readToken(path);
+  if (token.length < 16) {
+    throw new ImgctlError('token_missing', `the token in ${path} has ${token.length} characters`, {
+      hint: 'Use at least 16 random ones, for example from: openssl rand -hex 32.',
+      context: { path },
+    });
+  }
+  if (await isReadableByAll(path)) {
+    log.warn({ path }, 'every user of this machine can read the token: chmod 600');
+  }
+  return token;
+}
+
+/**
+ * Makes the file unless it is there, and answers whether it did. It appears with its content and mode or not at all:
+ * of two agents that start at once, one makes it and the other reads it.
+ */
+async function makeToken(path: string): Promise<boolean> {
+  try {
+    await readToken(path);
+    return false;
+  } catch (error) {
+    const missing =
+      hasCode(error, 'token_missing') && (error.cause as NodeJS.ErrnoException)?.code === 'ENOENT';
+    if (!missing) throw error;
+  }
+  const unfinished = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await using file = await open(unfinished, 'wx', 0o600);
+    await file.writeFile(`${randomBytes(32).toString('base64url')}\n`);
+    await file.sync();
+    await link(unfinished, path);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new ImgctlError('token_missing', `no token could be made at ${path}`, {
+      hint: 'Give the agent a directory that it may write to with --data-dir, or a token with --token-file.',
+      context: { path },
+      cause,
+    });
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}

@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AgentLimits } from '../../src/agent/http/context.ts';
+import { type AgentReady, type AgentSettings, runAgent } from '../../src/agent/main.ts';
+import { type AgentClient, createAgentClient } from '../../src/agent-api/agent-client.ts';
+import { readToken } from '../../src/config/token-file.ts';
+import type { Store } from '../../src/store/store.ts';
+
+export interface TestAgent extends AsyncDisposable {
+  readonly ready: AgentReady;
+  readonly url: URL;
+  readonly token: string;
+  readonly client: AgentClient;
+  /** What it logged so far, line by line. */
+  readonly log: readonly string[];
+  /** As SIGTERM does; resolves when it has ended. */
+  stop(): Promise<void>;
+  /** As the second SIGTERM does. */
+  hurry(): void;
+}
+
+export interface TestAgentOptions {
+  readonly settings?: Partial<AgentSettings>;
+  readonly limits?: Partial<AgentLimits>;
+}
+
+/** A real agent on a free port of loopback, in front of this store, with its data in a temporary directory. */
+export async function startAgent(
+  store: Store,
+  { settings, limits }: TestAgentOptions = {},
+): Promise<TestAgent> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'imgctl-agent-'));
+  const log: string[] = [];
+  const [stopping, hurrying] = [new AbortController(), new AbortController()];
+  const { promise, resolve } = Promise.withResolvers<AgentReady>();
+  const running = runAgent(
+    {
+      listen: ['127.0.0.1:0'],
+      namespace: 'k8s.io',
+      insecureHttp: false,
+      name: 'node-1',
+      dataDir,
+      ...settings,
+    },
+    {
+      signal: stopping.signal,
+      hurry: hurrying.signal,
+      store,
+      limits: { stopMs: 2_000, ...limits },
+      onReady: resolve,
+      logTo: { write: (line) => void log.push(line) },
+    },
+  );
+  const ready = await Promise.race([
+    promise,
+    running.then(() => Promise.reject(new Error('it did not start'))),
+  ]);
+  const url = new URL(`http://${ready.addresses[0]}`);
+  const token = await readToken(ready.tokenFile);
+  const client = createAgentClient({ baseUrl: url, token, name: 'node-1' });
+  const stop = async () => {
+    stopping.abort();
+    await running;
+  };
+  return {
+    ready,
+    url,
+    token,
+    client,
+    log,
+    stop,
+    hurry: () => hurrying.abort(),
+    async [Symbol.asyncDispose]() {
+      hurrying.abort();
+      await client[Symbol.asyncDispose]();
+      await stop();
+      await rm(dataDir, { recursive: true });
+    },
+  };
+}
