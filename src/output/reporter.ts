@@ -11,7 +11,7 @@ export interface Reporter {
   /** A remark for a person: which node is spoken to, what is read. */
   note(message: string): void;
   warn(message: string): void;
-  /** Bytes of a pipe or a compressed archive that were read so far. */
+  /** Bytes of an archive that were read (a pipe, a compressed one) or written so far. */
   reading(progress: ReadingProgress): void;
   start(run: RunStart): void;
   event(event: DistributeEvent): void;
@@ -19,12 +19,17 @@ export interface Reporter {
   finish(result: ImportResult): void;
   preview(previews: readonly NodePreview[]): void;
   images(listing: readonly NodeListing[]): void;
-  removed(results: readonly RemoveResult[]): void;
+  /** `unknown`: the names that no node has, an error each. */
+  removed(results: readonly RemoveResult[], unknown?: readonly ImgctlError[]): void;
+  /** What was done by a command that has no other result. */
+  done(messages: readonly string[]): void;
   /** An error that ended the command before there was an outcome for any node. */
   fail(error: ImgctlError): void;
 }
 
 export interface ReadingProgress {
+  /** `reading` unless given. */
+  readonly activity?: 'reading' | 'writing' | undefined;
   readonly label: string;
   readonly bytes: number;
   /** Absent for a pipe. */
@@ -44,6 +49,8 @@ export interface ArchiveSummary {
 export interface RunStart {
   readonly archive: ArchiveSummary;
   readonly nodes: readonly NodeAddress[];
+  /** Nothing will be sent: `preview` follows, not `finish`. */
+  readonly dryRun?: boolean | undefined;
 }
 
 export interface ImportResult {

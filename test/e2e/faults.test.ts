@@ -32,7 +32,7 @@ describeContainerd('an import that something happens to half-way', (generation) 
   beforeEach(async () => {
     daemon = await startContainerd(generation);
     agent = await startAgent({ store: `containerd:${daemon.socket}` });
-    proxy = await slowProxy(agent.port, 40 * megabyte);
+    proxy = await slowProxy(agent.port, 25 * megabyte);
   }, 60_000);
 
   afterEach(async () => {
@@ -77,8 +77,8 @@ describeContainerd('an import that something happens to half-way', (generation) 
     expect(status, stdout).toBe(0);
     const { archive: whole, nodes } = JSON.parse(stdout);
     expect(nodes[0].status).toBe('imported');
-    // Sent twice is at most what was on its way when the link broke
-    expect(nodes[0].bytesSent).toBeLessThan(whole.bytes + 20 * megabyte);
+    // Sent twice is only what was on its way when the link broke, in buffers along the way too
+    expect(nodes[0].bytesSent).toBeLessThan(whole.bytes * 1.6);
     expect(await daemon.leases('k8s.io')).toEqual([]);
     await expectClean();
   });
@@ -97,7 +97,7 @@ describeContainerd('an import that something happens to half-way', (generation) 
     for (const { labels } of await daemon.leases('k8s.io'))
       expect(labels).toHaveProperty(['containerd.io/gc.expire']);
     await agent.restart();
-    await expectResumed(10 * megabyte);
+    await expectResumed(megabyte);
     expect(await daemon.leases('k8s.io')).toEqual([]);
   });
 
@@ -160,7 +160,7 @@ describeContainerd('an import that something happens to half-way', (generation) 
       const expires = Date.parse(labels['containerd.io/gc.expire'] ?? '');
       expect(expires).toBeLessThanOrEqual(Date.now() + 60 * 60 * 1000);
     }
-    await expectResumed(10 * megabyte);
+    await expectResumed(megabyte);
   });
 
   it('a command that is killed: the next run sends what is missing', async () => {
@@ -169,7 +169,7 @@ describeContainerd('an import that something happens to half-way', (generation) 
     running.kill('SIGKILL');
     await running.result;
     expect(await names()).toEqual([]);
-    await expectResumed(10 * megabyte);
+    await expectResumed(megabyte);
   });
 
   it('a local import that is killed: the next one takes over what it left, and leaves no lease', async () => {

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +28,7 @@ describe.skipIf(containerdGenerations.length === 0)(
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'imgctl-test-main-job-'));
       tokenFile = join(directory, 'token');
+      await writeFile(tokenFile, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
       for (const generation of containerdGenerations) {
         const daemon = await startContainerd(generation);
         daemons.push(daemon);
@@ -67,7 +69,7 @@ describe.skipIf(containerdGenerations.length === 0)(
       for (const daemon of daemons) {
         expect(
           await daemon.runContainer('k8s.io', alpineName, ['/bin/busybox', 'cat', '/etc/alpine-release']),
-        ).toBe('3.10.9\n');
+        ).toBe('3.10.4\n');
         expect(await daemon.leases('k8s.io')).toEqual([]);
         expect(await daemon.ingests('k8s.io')).toEqual([]);
       }

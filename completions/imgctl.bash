@@ -1,0 +1,203 @@
+# bash completion for imgctl, made by: imgctl completion bash
+
+_imgctl_words() {
+  COMPREPLY=($(compgen -W "$1" -- "$2"))
+}
+
+_imgctl_files() {
+  local IFS=$'\n'
+  compopt -o filenames 2>/dev/null
+  COMPREPLY=($(compgen "$1" -- "$2"))
+}
+
+_imgctl() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=imgctl i
+  # --option=value is three words to bash
+  if [[ $current == = ]]; then
+    current=
+  elif [[ $previous == = ]]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  COMPREPLY=()
+
+  # Which command it is, with options and their values left out
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "$command:${COMP_WORDS[i]}" in
+    'imgctl:images' | 'imgctl:image') command='imgctl images' ;;
+    'imgctl:agent') command='imgctl agent' ;;
+    'imgctl:ctr') command='imgctl ctr' ;;
+    'imgctl:completion') command='imgctl completion' ;;
+    'imgctl:help') command='imgctl help' ;;
+    'imgctl images:import') command='imgctl images import' ;;
+    'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
+    'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
+    'imgctl agent:run') command='imgctl agent run' ;;
+    'imgctl ctr:image' | 'imgctl ctr:images' | 'imgctl ctr:i') command='imgctl ctr image' ;;
+    'imgctl ctr image:import') command='imgctl ctr image import' ;;
+    'imgctl ctr image:list' | 'imgctl ctr image:ls') command='imgctl ctr image list' ;;
+    'imgctl ctr image:rm' | 'imgctl ctr image:remove' | 'imgctl ctr image:delete' | 'imgctl ctr image:del') command='imgctl ctr image rm' ;;
+    'imgctl ctr image:tag') command='imgctl ctr image tag' ;;
+    'imgctl ctr image:export') command='imgctl ctr image export' ;;
+    'imgctl images import:--nodes' | \
+      'imgctl images import:--token-file' | \
+      'imgctl images import:--platform' | \
+      'imgctl images import:--tag' | \
+      'imgctl images import:--retries' | \
+      'imgctl images import:--stall-timeout' | \
+      'imgctl images import:--concurrency' | \
+      'imgctl images import:--spool-dir' | \
+      'imgctl images import:-o' | \
+      'imgctl images import:--output' | \
+      'imgctl images list:--nodes' | \
+      'imgctl images list:--token-file' | \
+      'imgctl images list:-o' | \
+      'imgctl images list:--output' | \
+      'imgctl images rm:--nodes' | \
+      'imgctl images rm:--token-file' | \
+      'imgctl images rm:-o' | \
+      'imgctl images rm:--output' | \
+      'imgctl agent run:--listen' | \
+      'imgctl agent run:--store' | \
+      'imgctl agent run:--namespace' | \
+      'imgctl agent run:--snapshotter' | \
+      'imgctl agent run:--name' | \
+      'imgctl agent run:--data-dir' | \
+      'imgctl agent run:--token-file' | \
+      'imgctl agent run:--max-imports' | \
+      'imgctl ctr:-a' | \
+      'imgctl ctr:--address' | \
+      'imgctl ctr:-n' | \
+      'imgctl ctr:--namespace' | \
+      'imgctl ctr image import:-a' | \
+      'imgctl ctr image import:--address' | \
+      'imgctl ctr image import:-n' | \
+      'imgctl ctr image import:--namespace' | \
+      'imgctl ctr image import:--snapshotter' | \
+      'imgctl ctr image import:--platform' | \
+      'imgctl ctr image import:--tag' | \
+      'imgctl ctr image import:--retries' | \
+      'imgctl ctr image import:--stall-timeout' | \
+      'imgctl ctr image import:--concurrency' | \
+      'imgctl ctr image import:--spool-dir' | \
+      'imgctl ctr image import:-o' | \
+      'imgctl ctr image import:--output' | \
+      'imgctl ctr image list:-a' | \
+      'imgctl ctr image list:--address' | \
+      'imgctl ctr image list:-n' | \
+      'imgctl ctr image list:--namespace' | \
+      'imgctl ctr image list:-o' | \
+      'imgctl ctr image list:--output' | \
+      'imgctl ctr image rm:-a' | \
+      'imgctl ctr image rm:--address' | \
+      'imgctl ctr image rm:-n' | \
+      'imgctl ctr image rm:--namespace' | \
+      'imgctl ctr image rm:-o' | \
+      'imgctl ctr image rm:--output' | \
+      'imgctl ctr image tag:-a' | \
+      'imgctl ctr image tag:--address' | \
+      'imgctl ctr image tag:-n' | \
+      'imgctl ctr image tag:--namespace' | \
+      'imgctl ctr image tag:-o' | \
+      'imgctl ctr image tag:--output' | \
+      'imgctl ctr image export:-a' | \
+      'imgctl ctr image export:--address' | \
+      'imgctl ctr image export:-n' | \
+      'imgctl ctr image export:--namespace' | \
+      'imgctl ctr image export:--platform' | \
+      'imgctl ctr image export:-o' | \
+      'imgctl ctr image export:--output')
+      if [[ ${COMP_WORDS[i + 1]} == = ]]; then i=$((i + 1)); fi
+      i=$((i + 1))
+      ;;
+    esac
+  done
+
+  # The value of an option
+  case "$command:$previous" in
+  'imgctl images import:--nodes') :; return ;;
+  'imgctl images import:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--platform') :; return ;;
+  'imgctl images import:--tag') :; return ;;
+  'imgctl images import:--retries') :; return ;;
+  'imgctl images import:--stall-timeout') :; return ;;
+  'imgctl images import:--concurrency') :; return ;;
+  'imgctl images import:--spool-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl images import:-o' | 'imgctl images import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images list:--nodes') :; return ;;
+  'imgctl images list:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:-o' | 'imgctl images list:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images rm:--nodes') :; return ;;
+  'imgctl images rm:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:-o' | 'imgctl images rm:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl agent run:--listen') :; return ;;
+  'imgctl agent run:--store') :; return ;;
+  'imgctl agent run:--namespace') :; return ;;
+  'imgctl agent run:--snapshotter') :; return ;;
+  'imgctl agent run:--name') :; return ;;
+  'imgctl agent run:--data-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent run:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--max-imports') :; return ;;
+  'imgctl ctr:-a' | 'imgctl ctr:--address') :; return ;;
+  'imgctl ctr:-n' | 'imgctl ctr:--namespace') :; return ;;
+  'imgctl ctr image import:-a' | 'imgctl ctr image import:--address') :; return ;;
+  'imgctl ctr image import:-n' | 'imgctl ctr image import:--namespace') :; return ;;
+  'imgctl ctr image import:--snapshotter') :; return ;;
+  'imgctl ctr image import:--platform') :; return ;;
+  'imgctl ctr image import:--tag') :; return ;;
+  'imgctl ctr image import:--retries') :; return ;;
+  'imgctl ctr image import:--stall-timeout') :; return ;;
+  'imgctl ctr image import:--concurrency') :; return ;;
+  'imgctl ctr image import:--spool-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl ctr image import:-o' | 'imgctl ctr image import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl ctr image list:-a' | 'imgctl ctr image list:--address') :; return ;;
+  'imgctl ctr image list:-n' | 'imgctl ctr image list:--namespace') :; return ;;
+  'imgctl ctr image list:-o' | 'imgctl ctr image list:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl ctr image rm:-a' | 'imgctl ctr image rm:--address') :; return ;;
+  'imgctl ctr image rm:-n' | 'imgctl ctr image rm:--namespace') :; return ;;
+  'imgctl ctr image rm:-o' | 'imgctl ctr image rm:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl ctr image tag:-a' | 'imgctl ctr image tag:--address') :; return ;;
+  'imgctl ctr image tag:-n' | 'imgctl ctr image tag:--namespace') :; return ;;
+  'imgctl ctr image tag:-o' | 'imgctl ctr image tag:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl ctr image export:-a' | 'imgctl ctr image export:--address') :; return ;;
+  'imgctl ctr image export:-n' | 'imgctl ctr image export:--namespace') :; return ;;
+  'imgctl ctr image export:--platform') :; return ;;
+  'imgctl ctr image export:-o' | 'imgctl ctr image export:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  esac
+
+  if [[ $current == -* ]]; then
+    case $command in
+    'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
+    'imgctl images') _imgctl_words '-h --help' "$current" ;;
+    'imgctl images import') _imgctl_words '--nodes --token-file --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images list') _imgctl_words '--nodes --token-file -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images rm') _imgctl_words '--nodes --token-file -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl agent') _imgctl_words '-h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --insecure-http --max-imports -h --help' "$current" ;;
+    'imgctl ctr') _imgctl_words '-a --address -n --namespace -h --help' "$current" ;;
+    'imgctl ctr image') _imgctl_words '-h --help' "$current" ;;
+    'imgctl ctr image import') _imgctl_words '-a --address -n --namespace --snapshotter --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl ctr image list') _imgctl_words '-a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl ctr image rm') _imgctl_words '--sync -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl ctr image tag') _imgctl_words '--force -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl ctr image export') _imgctl_words '-a --address -n --namespace --platform --all-platforms -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl completion') _imgctl_words '-h --help' "$current" ;;
+    'imgctl help') _imgctl_words '' "$current" ;;
+    esac
+    return
+  fi
+
+  case $command in
+  'imgctl') _imgctl_words 'images image agent ctr completion help' "$current" ;;
+  'imgctl images') _imgctl_words 'import list ls rm remove' "$current" ;;
+  'imgctl images import') _imgctl_files -f "$current" ;;
+  'imgctl agent') _imgctl_words 'run' "$current" ;;
+  'imgctl ctr') _imgctl_words 'image images i' "$current" ;;
+  'imgctl ctr image') _imgctl_words 'import list ls rm remove delete del tag export' "$current" ;;
+  'imgctl ctr image import') _imgctl_files -f "$current" ;;
+  'imgctl ctr image export') _imgctl_files -f "$current" ;;
+  'imgctl completion') _imgctl_words 'bash zsh fish' "$current" ;;
+  'imgctl help') _imgctl_words 'images agent ctr completion' "$current" ;;
+  esac
+}
+
+complete -F _imgctl imgctl

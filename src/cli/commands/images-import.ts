@@ -1,0 +1,44 @@
+import { Command } from 'commander';
+import type { CommandContext } from '../context.ts';
+import { addImportOptions, addNodeOptions, addOutputOptions, type NodeOptions } from '../options.ts';
+import type { PushOptions } from '../push.ts';
+
+const examples = `
+Archives may be OCI layouts or what docker save writes, plain or compressed (gzip, zstd, bzip2, xz, lz4).
+A file on standard input is read in place; a pipe is kept in a temporary file meanwhile.
+
+Examples:
+  imgctl images import < bundle.tar
+  imgctl images import app.tar.zst db.tar
+  docker save app:1 | imgctl images import --nodes 10.0.4.17,10.0.4.18
+  imgctl images import bundle.tar --nodes cp=10.0.4.17,w1=10.0.4.18:25001 --strict
+  imgctl images import bundle.tar --dry-run`;
+
+type Options = PushOptions & NodeOptions;
+
+export function imagesImportCommand(context: CommandContext): Command {
+  const command = new Command('import')
+    .summary('put the images of archives onto every node')
+    .description(
+      'Puts the images of archives onto every node: sends what each lacks, unpacks, names and verifies.',
+    )
+    .argument('[file...]', 'archives; - is standard input, and the default');
+  addNodeOptions(command);
+  addImportOptions(command)
+    .option('--strict', 'send nothing to anybody unless every node can take the images')
+    .option('--dry-run', 'show what would be sent where, and send nothing');
+  return addOutputOptions(command)
+    .addHelpText('after', examples)
+    .action(async (files: string[], options: Options) => {
+      const { io } = context;
+      const { archiveInputs } = await import('../archive-inputs.ts');
+      const { connectNodes, findNodes } = await import('../connect-nodes.ts');
+      const { push } = await import('../push.ts');
+      const reporter = await context.reporter(options);
+      // What can be wrong with the command line is told before anything is read
+      const inputs = archiveInputs(files, () => io.stdin);
+      const found = await findNodes(options, io, reporter);
+      await using connected = await connectNodes(found, options, io);
+      context.status = await push({ inputs, nodes: connected.nodes, options, reporter }, context);
+    });
+}

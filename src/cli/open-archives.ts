@@ -1,0 +1,35 @@
+import type { Archive, ArchiveInput } from '../archive/archive.ts';
+import type { ImageSource } from '../image/source.ts';
+import type { ArchiveSummary, Reporter } from '../output/reporter.ts';
+
+export interface OpenArchivesOptions {
+  readonly reporter: Reporter;
+  readonly signal: AbortSignal;
+  readonly spoolDir?: string | undefined;
+  readonly tag?: string | undefined;
+}
+
+export interface OpenedArchives extends AsyncDisposable {
+  readonly source: ImageSource;
+  readonly summary: ArchiveSummary;
+}
+
+/** Opens every input, one after the other, as one source of images. @throws as `openArchive` and `combineArchives` */
+export async function openArchives(
+  inputs: readonly ArchiveInput[],
+  { reporter, signal, spoolDir, tag }: OpenArchivesOptions,
+): Promise<OpenedArchives> {
+  const { openArchive, combineArchives, describeImages } = await import('../archive/archive.ts');
+  await using opened = new AsyncDisposableStack();
+  const archives: Archive[] = [];
+  for (const input of inputs) {
+    const label = input.kind === 'path' ? input.path : input.label;
+    const onSpool = (bytes: number) => reporter.reading({ label, bytes });
+    archives.push(opened.use(await openArchive(input, { spoolDir, signal, tag, onSpool })));
+  }
+  const [only] = archives;
+  const source = only !== undefined && archives.length === 1 ? only : combineArchives(archives);
+  const summary = await describeImages(source, signal);
+  const resources = opened.move();
+  return { source, summary, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}

@@ -1,0 +1,123 @@
+import { type Command, Option } from 'commander';
+import { outputFormats } from '../output/create-reporter.ts';
+import { addPlatforms, parseCount, parseDuration } from './parse-values.ts';
+
+/** The options that several commands share, each in one place: name, meaning, parser and type. */
+
+export interface OutputOptions {
+  readonly output: (typeof outputFormats)[number];
+  readonly quiet?: boolean;
+  readonly progress: boolean;
+  readonly color: boolean;
+}
+
+export function addOutputOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('-o, --output <format>', 'text, one JSON document, or an event a line')
+        .choices(outputFormats)
+        .default('text'),
+    )
+    .option('-q, --quiet', 'show errors only (a listing: names only)')
+    .option('--no-progress', 'no progress, only the result')
+    .option('--no-color', 'no colors (as the environment variable NO_COLOR)');
+}
+
+export interface NodeOptions {
+  readonly nodes?: string;
+  readonly tokenFile?: string;
+}
+
+export function addNodeOptions(command: Command): Command {
+  return command
+    .option(
+      '--nodes <list>',
+      'nodes, apart by commas: [name=][http://]host[:port]; port 25000 unless given (env: IMGCTL_NODES; default: the agent of this machine)',
+    )
+    .option(
+      '--token-file <file>',
+      "file with the cluster's token (env: IMGCTL_TOKEN_FILE; default: the local agent's own)",
+    );
+}
+
+export interface PlatformOptions {
+  readonly platform?: readonly string[];
+  readonly allPlatforms?: boolean;
+}
+
+export function addPlatformOptions(command: Command, byDefault: string): Command {
+  return command
+    .addOption(
+      new Option(
+        '--platform <platform>',
+        `os/architecture[/variant]; again or with commas for several (default: ${byDefault})`,
+      ).argParser(addPlatforms),
+    )
+    .addOption(new Option('--all-platforms', 'every platform that is there').conflicts('platform'));
+}
+
+/** As a declaration has them: absent is what each node runs. */
+export function platformsOf({ platform, allPlatforms }: PlatformOptions): string[] | undefined {
+  if (allPlatforms) return ['all'];
+  return platform === undefined ? undefined : [...platform];
+}
+
+export interface ImportOptions extends PlatformOptions, OutputOptions {
+  readonly retries: number;
+  readonly stallTimeout: number;
+  readonly concurrency: number;
+  readonly pin?: boolean;
+  readonly unpack: boolean;
+  readonly tag?: string;
+  readonly spoolDir?: string;
+}
+
+/** What importing takes, into the nodes of a cluster as into the store of this machine. */
+export function addImportOptions(command: Command): Command {
+  return addPlatformOptions(command, 'what the node runs')
+    .option('--tag <reference>', 'name for the one image in the archive, in place of its own')
+    .option('--pin', "keep the images through the kubelet's garbage collection")
+    .option('--no-unpack', 'do not unpack: the first container of an image waits for it')
+    .addOption(
+      new Option('--retries <n>', 'how often a node that fails is tried again')
+        .argParser(parseCount(0, 100))
+        .default(3),
+    )
+    .addOption(
+      new Option('--stall-timeout <duration>', 'longest time without a byte or a sign of work (ms, s, m, h)')
+        .argParser(parseDuration)
+        .default(30_000, '30s'),
+    )
+    .addOption(
+      new Option('--concurrency <n>', 'blobs in flight at once, for each node')
+        .argParser(parseCount(1, 64))
+        .default(4),
+    )
+    .option(
+      '--spool-dir <dir>',
+      "where a pipe or a compressed archive is kept meanwhile (default: the system's)",
+    );
+}
+
+export interface StoreOptions {
+  readonly address?: string;
+  readonly namespace?: string;
+  readonly snapshotter?: string;
+}
+
+/** As ctr has them: also before the subcommand, where they stand on the command `ctr`. */
+export function addStoreOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '-a, --address <socket>',
+        "containerd's socket, or oci:DIR (env: CONTAINERD_ADDRESS; default: wherever it is)",
+      ),
+    )
+    .addOption(
+      new Option(
+        '-n, --namespace <name>',
+        "containerd's namespace (env: CONTAINERD_NAMESPACE; default: k8s.io)",
+      ),
+    );
+}

@@ -1,0 +1,80 @@
+import type { ArchiveInput } from '../archive/archive.ts';
+import type { FanOutNode, FanOutOptions } from '../distribute/fan-out-options.ts';
+import { ImgctlError } from '../errors.ts';
+import type { Reporter } from '../output/reporter.ts';
+import type { CommandContext } from './context.ts';
+import { type ExitStatus, exitStatus, statusOfAnswers, statusOfRun } from './exit-codes.ts';
+import { openArchives } from './open-archives.ts';
+import { type ImportOptions, platformsOf } from './options.ts';
+import { pullPolicyAdvice } from './pull-policy-advice.ts';
+
+export interface PushOptions extends ImportOptions {
+  readonly strict?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface Push {
+  readonly inputs: readonly ArchiveInput[];
+  readonly nodes: readonly FanOutNode[];
+  readonly options: PushOptions;
+  readonly reporter: Reporter;
+}
+
+/** Archives to nodes, through agents or into this machine's store: the same import, progress and errors. */
+export async function push(
+  { inputs, nodes, options, reporter }: Push,
+  { io }: CommandContext,
+): Promise<ExitStatus> {
+  const begun = performance.now();
+  const { signal } = io;
+  const { spoolDir, tag } = options;
+  await using archives = await openArchives(inputs, { reporter, signal, spoolDir, tag });
+  const { distribute, previewDistribution } = await import('../distribute/fan-out.ts');
+  reporter.start({
+    archive: archives.summary,
+    nodes: nodes.map(({ name, address }) => ({ name, address })),
+    dryRun: options.dryRun === true,
+  });
+  const fanOut: FanOutOptions = {
+    nodes,
+    source: archives.source,
+    declaration: declarationOf(options),
+    retries: options.retries,
+    stallTimeoutMs: options.stallTimeout,
+    strict: options.strict === true,
+    concurrency: options.concurrency,
+    onEvent: (event) => reporter.event(event),
+    signal,
+  };
+  if (options.dryRun) {
+    const previews = await previewDistribution(fanOut);
+    reporter.preview(previews);
+    return statusOfAnswers(previews, signal.aborted);
+  }
+  const outcomes = await distribute(fanOut);
+  const status = statusOfRun({ nodes: outcomes, interrupted: signal.aborted, strict: fanOut.strict });
+  reporter.finish({
+    ok: status === exitStatus.ok,
+    archive: archives.summary,
+    nodes: outcomes,
+    advice: pullPolicyAdvice(outcomes.flatMap(({ images }) => images)),
+    durationMs: performance.now() - begun,
+    ...(status === exitStatus.interrupted ? { error: interrupted() } : {}),
+  });
+  return status;
+}
+
+function declarationOf(options: PushOptions): FanOutOptions['declaration'] {
+  const platforms = platformsOf(options);
+  return {
+    ...(platforms === undefined ? {} : { platforms }),
+    ...(options.pin ? { pin: true } : {}),
+    ...(options.unpack ? {} : { unpack: false }),
+  };
+}
+
+function interrupted(): ImgctlError {
+  return new ImgctlError('interrupted', 'interrupted: what arrived on the nodes is kept for an hour', {
+    hint: 'Run the same command again to go on from there.',
+  });
+}

@@ -1,0 +1,94 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { ImgctlError } from '../errors.ts';
+import type { DiscoveredNode } from './discovery.ts';
+
+const nodeName = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,252}$/u;
+const hostLabel = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+/**
+ * One entry of a list of nodes: `[name=][http://]host[:port]`, IPv6 in brackets.
+ * @throws ImgctlError `usage`, naming the entry
+ */
+export function parseNodeEntry(entry: string, defaultPort: number): DiscoveredNode {
+  const equals = entry.indexOf('=');
+  const name = equals < 0 ? undefined : entry.slice(0, equals);
+  if (name !== undefined && !nodeName.test(name))
+    throw invalid(entry, 'its name is not one', 'A name has letters, digits, dots, dashes and underscores.');
+  const { scheme, authority } = splitScheme(entry, entry.slice(equals + 1));
+  const { host, port } = splitPort(entry, authority);
+  const bracketed = checkHost(entry, host);
+  const address = `${bracketed}:${port ?? defaultPort}`;
+  return {
+    name: name ?? (port === undefined ? bracketed : address),
+    address,
+    url: new URL(`${scheme}://${address}`),
+  };
+}
+
+/**
+ * A host without a scheme is spoken to over plain HTTP: this version has nothing else. With TLS it will be https
+ * unless it is loopback, and `http://` written out stays consent to plain HTTP: this is the place.
+ */
+function splitScheme(entry: string, rest: string): { scheme: 'http'; authority: string } {
+  const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(rest);
+  if (match === null) return { scheme: 'http', authority: rest };
+  const [, scheme = '', authority = ''] = match;
+  if (scheme.toLowerCase() === 'http') return { scheme: 'http', authority: authority.replace(/\/$/, '') };
+  if (scheme.toLowerCase() === 'https')
+    throw invalid(
+      entry,
+      'https is not supported by this version',
+      'Write http:// or leave the scheme out, and keep the network between this machine and the node to yourself: the token travels in the clear.',
+    );
+  throw invalid(entry, `${scheme}:// is not spoken by agents`, 'Write host or host:port.');
+}
+
+function splitPort(entry: string, authority: string): { host: string; port: number | undefined } {
+  if (authority.includes('@'))
+    throw invalid(entry, 'it holds a user name or password', 'Agents take a token: --token-file FILE.');
+  if (/[/?#]/.test(authority)) throw invalid(entry, 'it has a path', 'Write host or host:port.');
+  if (isIPv6(authority))
+    throw invalid(
+      entry,
+      'an IPv6 address stands in brackets',
+      `Write [${authority}] or [${authority}]:PORT.`,
+    );
+  const match = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(authority);
+  if (match === null)
+    throw invalid(entry, 'it is not host or host:port', 'For example 10.0.4.17 or [fd00::17]:25000.');
+  const [, host = '', port] = match;
+  if (port === undefined) return { host, port: undefined };
+  const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  if (number < 1 || number > 65_535)
+    throw invalid(
+      entry,
+      `its port ${JSON.stringify(port)} is not one`,
+      'A port is a number from 1 to 65535.',
+    );
+  return { host, port: number };
+}
+
+/** The host as a URL writes it. */
+function checkHost(entry: string, host: string): string {
+  if (host === '') throw invalid(entry, 'it names no host', 'For example 10.0.4.17 or node-1:25000.');
+  if (host.startsWith('[')) {
+    if (isIPv6(host.slice(1, -1)) && !host.includes('%')) return new URL(`http://${host}`).hostname;
+    throw invalid(entry, `${host} is not an IPv6 address`, 'Zones (%eth0) are not supported.');
+  }
+  const lower = host.toLowerCase().replace(/\.$/, '');
+  // A URL would read 10.4 as 10.0.0.4, and so send images to a stranger
+  if (/^[\d.]+$/.test(lower) ? isIPv4(lower) : isHostName(lower)) return lower;
+  throw invalid(
+    entry,
+    `${JSON.stringify(host)} is neither an address nor a host name`,
+    'For example 10.0.4.17 or node-1:25000.',
+  );
+}
+
+function isHostName(host: string): boolean {
+  return host.length <= 253 && host.split('.').every((label) => hostLabel.test(label));
+}
+
+function invalid(entry: string, why: string, hint: string): ImgctlError {
+  return new ImgctlError('usage', `not a node: ${JSON.stringify(entry.slice(0, 300))}: ${why}`, { hint });
+}

@@ -1,0 +1,194 @@
+import type { DistributeEvent, NodePreview } from '../distribute/outcome.ts';
+import type { ImgctlError } from '../errors.ts';
+import { describeError } from './describe-error.ts';
+import { formatBytes, formatDuration, formatPart, formatRate } from './format.ts';
+import { activity, isReceiving, type NodeProgress, ProgressModel, timeLeft } from './node-progress.ts';
+import { allErrorLines, outcomeErrorLines, outcomeLine } from './outcome-lines.ts';
+import { printable } from './printable.ts';
+import type {
+  ImportResult,
+  NodeListing,
+  ReadingProgress,
+  RemoveResult,
+  Reporter,
+  RunStart,
+} from './reporter.ts';
+import {
+  alignColumns,
+  listingTable,
+  outcomeTable,
+  previewTable,
+  type ResultTable,
+  removedLines,
+  summaryLine,
+} from './results.ts';
+import { type OutputStreams, printLines } from './streams.ts';
+import { createStyle, type Style } from './style.ts';
+
+/** Milliseconds between two lines about one node, or about what is read. */
+const intervalMs = 5_000;
+
+/** More nodes at work than this get one line together: a log is read by people too. */
+const maxLines = 20;
+
+export interface PlainOptions extends OutputStreams {
+  readonly color?: boolean | undefined;
+  /** Lines while the work goes on; results and errors are shown all the same. */
+  readonly progress?: boolean | undefined;
+  /** How a table of results becomes lines; aligned columns unless given. */
+  readonly table?: ((table: ResultTable) => string[]) | undefined;
+}
+
+/** For a pipe, a file, CI and simple terminals: whole lines, nothing that moves. */
+export function createPlainReporter(options: PlainOptions): Reporter {
+  return new PlainReporter(options);
+}
+
+class PlainReporter implements Reporter {
+  readonly #streams: OutputStreams;
+  readonly #style: Style;
+  readonly #progress: boolean;
+  readonly #table: (table: ResultTable) => string[];
+  #model: ProgressModel | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #readAt = 0;
+
+  constructor({ stdout, stderr, color = false, progress = true, table = alignColumns }: PlainOptions) {
+    this.#streams = { stdout, stderr };
+    this.#style = createStyle(color);
+    this.#progress = progress;
+    this.#table = table;
+  }
+
+  note(message: string): void {
+    this.#err([printable(message)]);
+  }
+
+  warn(message: string): void {
+    this.#err([`${this.#style.yellow('Warning')}: ${printable(message)}`]);
+  }
+
+  reading({ activity = 'reading', label, bytes, total }: ReadingProgress): void {
+    const now = Date.now();
+    if (this.#readAt === 0) this.#readAt = now;
+    if (!this.#progress || now - this.#readAt < intervalMs) return;
+    this.#readAt = now;
+    this.#err([
+      `${activity === 'reading' ? 'Reading' : 'Writing'} ${printable(label)}: ${total === undefined ? formatBytes(bytes) : formatPart(bytes, total)}`,
+    ]);
+  }
+
+  start({ nodes, dryRun }: RunStart): void {
+    if (dryRun) return;
+    this.#model = new ProgressModel(nodes);
+    this.#err(nodes.map(({ address }) => `Pushing OCI images to ${printable(address)}`));
+    if (this.#progress) {
+      this.#timer = setInterval(() => this.#tick(), intervalMs);
+      this.#timer.unref();
+    }
+  }
+
+  event(event: DistributeEvent): void {
+    this.#model?.apply(event, Date.now());
+    if (event.type === 'outcome') {
+      const { outcome } = event;
+      this.#err([outcomeLine(outcome, this.#style), ...outcomeErrorLines(outcome, this.#style)]);
+    } else if (event.type === 'retry') {
+      const { node, attempt, of, delayMs, error } = event;
+      this.#err([
+        printable(
+          `${node}: retry ${attempt} of ${of} in ${formatDuration(delayMs)}: [${error.code}] ${error.message}`,
+        ),
+      ]);
+    } else if (event.type === 'warning') {
+      this.warn(`${event.node}: ${event.message}`);
+    }
+  }
+
+  finish(result: ImportResult): void {
+    this.#stop();
+    const { stdout } = this.#streams;
+    printLines(stdout, this.#table(outcomeTable(result.nodes)));
+    // Each node's error was said when it happened, if it was
+    const unsaid = result.nodes.filter(({ node }) => !this.#wasTold(node));
+    this.#err(allErrorLines(unsaid, this.#style));
+    for (const advice of result.advice) this.warn(advice);
+    if (result.error !== undefined) this.#err(describeError(result.error, this.#style));
+    printLines(stdout, [summaryLine(result)]);
+  }
+
+  preview(previews: readonly NodePreview[]): void {
+    this.#stop();
+    printLines(this.#streams.stdout, this.#table(previewTable(previews)));
+    this.#errorsOf(previews);
+  }
+
+  images(listing: readonly NodeListing[]): void {
+    if (listing.some(({ error }) => error === undefined))
+      printLines(this.#streams.stdout, this.#table(listingTable(listing)));
+    this.#errorsOf(listing);
+  }
+
+  removed(results: readonly RemoveResult[], unknown: readonly ImgctlError[] = []): void {
+    printLines(this.#streams.stdout, removedLines(results, unknown));
+    this.#errorsOf([...results, ...unknown.map((error) => ({ error }))]);
+  }
+
+  done(messages: readonly string[]): void {
+    printLines(this.#streams.stdout, messages.map(printable));
+  }
+
+  fail(error: ImgctlError): void {
+    this.#stop();
+    this.#err(describeError(error, this.#style));
+  }
+
+  #wasTold(name: string): boolean {
+    return this.#model?.nodes.find((node) => node.name === name)?.outcome !== undefined;
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    const nodes = this.#model?.nodes ?? [];
+    const working = nodes.filter(({ outcome }) => outcome === undefined);
+    if (working.length > maxLines) {
+      const rate = working.reduce((sum, { rate }) => sum + rate.at(now), 0);
+      const [received, missing] = [sum(nodes, 'receivedBytes'), sum(nodes, 'missingBytes')];
+      this.#err([
+        `${nodes.length - working.length} of ${nodes.length} nodes finished, ${formatPart(received, missing)}, ${formatRate(rate)}`,
+      ]);
+      return;
+    }
+    this.#err(working.map((node) => progressLine(node, now)));
+  }
+
+  #errorsOf(results: readonly { readonly error?: ImgctlError | undefined }[]): void {
+    this.#err(results.flatMap(({ error }) => (error === undefined ? [] : describeError(error, this.#style))));
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #err(lines: readonly string[]): void {
+    printLines(this.#streams.stderr, lines);
+  }
+}
+
+function progressLine(node: NodeProgress, now: number): string {
+  const parts = [activity(node)];
+  if (isReceiving(node)) {
+    const percent = Math.floor((100 * node.receivedBytes) / node.missingBytes);
+    const left = timeLeft(node, now);
+    parts[0] += ` ${formatPart(node.receivedBytes, node.missingBytes)} (${percent} %)`;
+    parts.push(formatRate(node.rate.at(now)));
+    if (left !== undefined) parts.push(`${formatDuration(left)} left`);
+  } else if (node.unpacking !== undefined) {
+    parts.push(node.unpacking.image);
+  }
+  return printable(`${node.name}: ${parts.join(', ')}`);
+}
+
+function sum(nodes: readonly NodeProgress[], key: 'receivedBytes' | 'missingBytes'): number {
+  return nodes.reduce((total, node) => total + node[key], 0);
+}

@@ -1,0 +1,39 @@
+import type { ImgctlError } from '../errors.ts';
+import { describeError } from './describe-error.ts';
+import { allErrorLines } from './outcome-lines.ts';
+import { printable } from './printable.ts';
+import type { NodeListing, Reporter } from './reporter.ts';
+import { type OutputStreams, printLines } from './streams.ts';
+import { createStyle } from './style.ts';
+
+/** Errors, and nothing else; of a listing the names alone, as a script wants them. */
+export function createQuietReporter({
+  stdout,
+  stderr,
+  color = false,
+}: OutputStreams & { readonly color?: boolean }): Reporter {
+  const style = createStyle(color);
+  const errors = (results: readonly { readonly error?: ImgctlError | undefined }[]) => {
+    for (const { error } of results) if (error !== undefined) printLines(stderr, describeError(error, style));
+  };
+  return {
+    note: () => {},
+    warn: () => {},
+    reading: () => {},
+    start: () => {},
+    event: () => {},
+    finish: ({ nodes, error }) => {
+      printLines(stderr, allErrorLines(nodes, style));
+      errors([{ error }]);
+    },
+    preview: errors,
+    images: (listing: readonly NodeListing[]) => {
+      const names = new Set(listing.flatMap(({ images }) => images.map(({ name }) => printable(name))));
+      printLines(stdout, [...names]);
+      errors(listing);
+    },
+    removed: (results, unknown = []) => errors([...results, ...unknown.map((error) => ({ error }))]),
+    done: () => {},
+    fail: (error) => errors([{ error }]),
+  };
+}
