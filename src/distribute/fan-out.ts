@@ -1,5 +1,8 @@
-import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
-import { ImgctlError, toImgctlError } from '../errors.ts';
+import { errorFromWire } from '../agent-api/errors.ts';
+import type { Declaration, ImageStatus, MissingBlob } from '../agent-api/schemas.ts';
+import { type ImgctlError, toImgctlError } from '../errors.ts';
+import type { ImageSource } from '../image/source.ts';
+import { mustHave } from '../transfer/absent-blobs.ts';
 import { collectDocuments } from '../transfer/collect-documents.ts';
 import { SourceCheck } from '../transfer/source-check.ts';
 import { deliver } from './deliver.ts';
@@ -59,23 +62,32 @@ async function preview(
   try {
     mustSpeak((await node.describe(signal)).api);
     const { images, missing, totalBytes, presentBytes } = await node.previewImport(declaration, signal);
-    const failed = images.find(({ state }) => state === 'failed');
-    const absent = missing.find(({ digest }) => source.sizeOf(digest) === undefined);
-    const error =
-      failed?.error ??
-      (absent && { code: 'archive_incomplete', message: `the archive lacks ${absent.digest}` });
+    const failed = images.find(({ state }) => state === 'failed')?.error;
+    const error = failed === undefined ? absence(source, missing, declaration) : errorFromWire(failed);
     return {
       ...nothing,
       images,
       blobs: missing.length,
       bytes: totalBytes - presentBytes,
       bytesSkipped: presentBytes,
-      ...(error === undefined
-        ? {}
-        : { error: toImgctlError(new ImgctlError(error.code as ImgctlError['code'], error.message)) }),
+      ...(error === undefined ? {} : { error: error.within({ node: name }) }),
     };
   } catch (error) {
     signal.throwIfAborted();
     return { ...nothing, error: toImgctlError(error).within({ node: name }) };
+  }
+}
+
+/** Why what is missing could not be sent. */
+function absence(
+  source: ImageSource,
+  missing: readonly MissingBlob[],
+  declaration: Declaration,
+): ImgctlError | undefined {
+  try {
+    mustHave(source, missing, declaration.documents);
+    return undefined;
+  } catch (error) {
+    return toImgctlError(error);
   }
 }

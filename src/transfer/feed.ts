@@ -4,7 +4,8 @@ import type { ImportHandle, ImportNode } from '../agent-api/import-node.ts';
 import type { Declaration, ImageStatus, ImportState, MissingBlob } from '../agent-api/schemas.ts';
 import { ImgctlError } from '../errors.ts';
 import type { BlobSource } from '../image/source.ts';
-import { mustHave, sendBlobs } from './send-blobs.ts';
+import { mustHave } from './absent-blobs.ts';
+import { sendBlobs } from './send-blobs.ts';
 import type { SourceCheck } from './source-check.ts';
 import { StallClock } from './stall-clock.ts';
 
@@ -41,7 +42,7 @@ export async function feed(options: FeedOptions): Promise<readonly ImageStatus[]
   let settled = false;
   try {
     handle = await open(options, stalled, running);
-    mustHave(source, handle.opened.missing);
+    mustHave(source, handle.opened.missing, options.declaration.documents);
     await options.beforeSending(handle.opened);
     using clock = new StallClock(options.stallTimeoutMs, stalled);
     // Whoever ends first, the events or the sending, ends the other
@@ -80,7 +81,7 @@ async function sendMissing(
 ): Promise<void> {
   let { missing } = handle.opened;
   for (let idle = 0; missing.length > 0; ) {
-    mustHave(options.source, missing);
+    mustHave(options.source, missing, options.declaration.documents);
     await sendBlobs(missing, {
       ...options,
       handle,

@@ -5,8 +5,8 @@ import { type ImgctlError, toImgctlError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import type { SourceImage } from '../image/source.ts';
+import { mustHave } from './absent-blobs.ts';
 import { Import, type ImportOptions } from './import.ts';
-import { mustHave } from './send-blobs.ts';
 
 /** Takes the blobs of an archive while it is read front to back; `digest` is absent where the archive does not say it. */
 export interface ArchiveSink {

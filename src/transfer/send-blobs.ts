@@ -1,6 +1,6 @@
 import type { ImportHandle } from '../agent-api/import-node.ts';
 import type { MissingBlob } from '../agent-api/schemas.ts';
-import { hasCode, ImgctlError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { BlobSource } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import type { SourceCheck } from './source-check.ts';
@@ -77,20 +77,4 @@ async function* counted(
     // Asked for the next one: this one went
     onBytes(chunk.byteLength);
   }
-}
-
-/** What the node lacks and the source does not have. @throws ImgctlError `archive_incomplete` */
-export function mustHave(source: Pick<BlobSource, 'sizeOf'>, blobs: readonly MissingBlob[]): void {
-  const absent = blobs.filter(({ digest }) => source.sizeOf(digest) === undefined);
-  const [first] = absent;
-  if (first === undefined) return;
-  const more = absent.length > 1 ? ` and ${absent.length - 1} more` : '';
-  throw new ImgctlError(
-    'archive_incomplete',
-    `the archive lacks ${first.digest}${more}, and so does the node`,
-    {
-      hint: 'Save the image again with every layer, for the platform of the node (--platform chooses another).',
-      context: { digest: first.digest, mediaType: first.mediaType },
-    },
-  );
 }

@@ -10,7 +10,7 @@ import {
   type MemoryStoreOptions,
 } from '../../src/store/memory/memory-store.ts';
 import { createLocalNode } from '../../src/transfer/local-node.ts';
-import { imageOf } from '../support/blobs.ts';
+import { imageOf, indexOf } from '../support/blobs.ts';
 import { memorySource } from '../support/memory-source.ts';
 
 const amd64 = { os: 'linux', architecture: 'amd64' };
@@ -204,6 +204,25 @@ describe('distributing to several nodes', () => {
       },
       { node: 'full', status: 'unchanged' },
     ]);
+  });
+
+  it('refuses a platform that the index lists and the archive was saved without, and names what it has', async () => {
+    const other = imageOf(['other'], arm64);
+    const index = indexOf([
+      { image, platform: amd64 },
+      { image: other, platform: arm64 },
+    ]);
+    const saved = memorySource([{ name: 'app:1', target: index.target }], [...other.blobs, index.index]);
+    expect(await distribute(options([nodeNamed('amd')], { source: saved }))).toMatchObject([
+      {
+        status: 'refused',
+        error: { code: 'platform_missing', context: { wanted: 'linux/amd64', available: ['linux/arm64'] } },
+      },
+    ]);
+    const [elsewhere] = await distribute(
+      options([nodeNamed('arm', { platforms: [arm64] })], { source: saved }),
+    );
+    expect(elsewhere).toMatchObject({ status: 'imported' });
   });
 
   it('blames the archive, once and without a retry, when its bytes are not what their digest says', async () => {

@@ -110,7 +110,7 @@ export function indexOf(
 }
 
 /** A tar with one regular file (POSIX ustar). */
-export function tarOf(name: string, content: Uint8Array): Uint8Array {
+function tarOf(name: string, content: Uint8Array): Uint8Array {
   const header = Buffer.alloc(512);
   header.write(name, 0, 100);
   header.write('0000644\0', 100);

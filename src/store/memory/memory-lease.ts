@@ -3,6 +3,7 @@ import { ImgctlError } from '../../errors.ts';
 import type { Descriptor } from '../../image/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../image/digest.ts';
 import { digestReference, isReference, parseReference } from '../../image/reference.ts';
+import { abortable } from '../../streams/abortable.ts';
 import type {
   Claim,
   Holdings,
@@ -13,7 +14,6 @@ import type {
   WriteOptions,
 } from '../store.ts';
 import type { Faults } from './faults.ts';
-import { interruptible } from './interruptible.ts';
 import type { LeaseRecord, MemoryState, Partial } from './memory-state.ts';
 import { MemoryUnpacker } from './memory-unpacker.ts';
 
@@ -126,7 +126,7 @@ export class MemoryLease implements Lease {
     chunks: AsyncIterable<Uint8Array>,
     { signal, onProgress }: WriteOptions,
   ): Promise<void> {
-    for await (const chunk of interruptible(chunks, signal)) {
+    for await (const chunk of abortable(chunks, signal)) {
       await this.#faults.write?.(blob, partial.size);
       signal?.throwIfAborted();
       this.#mustBeOpen();

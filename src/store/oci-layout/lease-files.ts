@@ -43,13 +43,12 @@ export class LeaseFiles {
     const leases: LeaseRecord[] = [];
     for (const name of await readdir(this.#paths.leases)) {
       const id = /^([0-9a-f-]{36})\.json$/.exec(name)?.[1];
-      const lease = id === undefined ? undefined : await this.#read(id);
-      if (lease !== undefined) leases.push(lease);
+      if (id !== undefined) leases.push(await this.#read(id));
     }
     return leases;
   }
 
-  async #read(id: string): Promise<LeaseRecord | undefined> {
+  async #read(id: string): Promise<LeaseRecord> {
     const text = await readFile(this.#pathOf(id), 'utf8');
     try {
       const { blobs, ...lease } = leaseSchema.parse(JSON.parse(text));
@@ -59,7 +58,7 @@ export class LeaseFiles {
       return { id, ...lease, blobs: new Map(known) };
     } catch {
       // Files are replaced whole: only a damaged disk leads here, and then nothing is known that could be kept
-      return undefined;
+      return { id, owner: '', holder: null, expiresAt: 0, blobs: new Map() };
     }
   }
 

@@ -2,8 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Digest, parseDigest } from '../../image/digest.ts';
+import { abortable } from '../../streams/abortable.ts';
 import { readRange } from './blob-files.ts';
-import { interruptible } from './interruptible.ts';
 import { ofStore, sizeMismatch } from './store-errors.ts';
 
 export interface Reception {
@@ -34,7 +34,7 @@ export async function receive(
   // What was hashed before is not kept anywhere: the file is the truth, also after a crash
   for await (const chunk of readRange(file, 0, offset, signal)) hash.update(chunk);
   let at = offset;
-  for await (const chunk of interruptible(chunks, signal)) {
+  for await (const chunk of abortable(chunks, signal)) {
     if (at + chunk.byteLength > size) throw sizeMismatch(expected, at + chunk.byteLength);
     await ofStore(directory, append(file, chunk, at, hash));
     at += chunk.byteLength;

@@ -55,12 +55,15 @@ export function unpackingContract(fixture: Fixture): void {
     await lease.nameImage({ name: freshName(), target: named.target });
     await lease.release();
     await expect
-      .poll(async () => {
-        const asking = await fixture.store.openLease({ owner });
-        const unpacked = await unpackedOf(asking, [...named.layers, ...unnamed.layers]);
-        await asking.release();
-        return unpacked;
-      })
+      .poll(
+        async () => {
+          const asking = await fixture.store.openLease({ owner });
+          const unpacked = await unpackedOf(asking, [...named.layers, ...unnamed.layers]);
+          await asking.release();
+          return unpacked;
+        },
+        { timeout: 5000 },
+      )
       .toEqual([true, true, false, false]);
   });
 }

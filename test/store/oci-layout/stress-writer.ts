@@ -46,4 +46,4 @@ async function importForever(): Promise<void> {
   }
 }
 
-if (directory !== '') await importForever();
+if (import.meta.main) await importForever();
