@@ -1,3 +1,5 @@
+import { notePassed } from './reclaim.ts';
+
 /**
  * A request's body that can be left at any moment. undici goes on asking a source that waits (a pipe, a slow disk)
  * after the answer is there; this ends the request's side at once and closes the source behind it.
@@ -46,6 +48,7 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
       this.#source ??= this.#open()[Symbol.asyncIterator]();
       const step = await Promise.race([this.#source.next(), stopped]);
       if (step.done) this.#stopped = true;
+      else notePassed(step.value.byteLength);
       return step;
     } catch (error) {
       if (!this.#stopped) this.#failure = error;

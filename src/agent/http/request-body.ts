@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { notePassed } from '../../agent-api/reclaim.ts';
 import { ImgctlError } from '../../errors.ts';
 import { askForBody } from './expect-continue.ts';
-import { noteReceived } from './reclaim.ts';
 
 /** What is read ahead while the store works. */
 const aheadBytes = 1024 * 1024;
@@ -79,7 +79,7 @@ class Inbox {
   readonly #onData = (chunk: Buffer) => {
     this.#chunks.push(chunk);
     this.#length += chunk.byteLength;
-    noteReceived(chunk.byteLength);
+    notePassed(chunk.byteLength);
     if (this.#length >= aheadBytes) this.#raw.pause();
     this.#wake?.();
   };
