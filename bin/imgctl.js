@@ -2,7 +2,7 @@
 // Where the process begins and ends: the check of Node.js's version, signals, and the exit status.
 //
 // This file must parse on a Node.js that is years too old, or nobody would read what it says: no static import, and
-// the syntax of 2015. Everything else is imported once the version is known to do.
+// syntax that Node.js 10 knows. Everything else is imported once the version is known to do.
 
 const required = 24;
 
@@ -30,10 +30,14 @@ if (Number(process.versions.node.split('.')[0]) < required) {
 
 function start() {
   const interrupt = new AbortController();
+  let interruptedAt = 0;
   ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((name) => {
     process.on(name, () => {
-      // The second one does not wait for anybody: the one place where the process is ended from within
-      if (interrupt.signal.aborted) process.exit(130);
+      const now = Date.now();
+      // The second one does not wait for anybody: the one place where the process is ended from within. Under npm one
+      // Ctrl-C arrives twice, from the terminal and passed on by npm: at once, faster than a person presses keys.
+      if (interruptedAt > 0 && now - interruptedAt > 200) process.exit(130);
+      interruptedAt = interruptedAt || now;
       interrupt.abort();
     });
   });
@@ -42,6 +46,7 @@ function start() {
     if (error.code !== 'EPIPE' && error.code !== 'EIO' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
   };
 
+  let readsInput = false;
   import('../dist/cli/main.js')
     .then((main) =>
       main.run(process.argv.slice(2), {
@@ -49,6 +54,7 @@ function start() {
         signal: interrupt.signal,
         // Opened when they are first used: each costs a millisecond or two
         get stdin() {
+          readsInput = true;
           return process.stdin;
         },
         get stdout() {
@@ -62,6 +68,8 @@ function start() {
     .then(
       (status) => {
         process.exitCode = status;
+        // A pipe whose writer sleeps would keep an interrupted command alive
+        if (readsInput) process.stdin.destroy();
       },
       (error) => {
         const unbuilt =

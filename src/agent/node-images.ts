@@ -1,7 +1,7 @@
 import type { NodeImage } from '../agent-api/schemas.ts';
 import { hasCode } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
-import type { Digest } from '../image/digest.ts';
+import { type Digest, isDigest } from '../image/digest.ts';
 import { resolveGraph } from '../image/graph.ts';
 import { formatPlatform } from '../image/platform.ts';
 import { readDocument } from '../image/read-document.ts';
@@ -43,7 +43,7 @@ export async function listNodeImages(store: Store, signal?: AbortSignal): Promis
 
 function withoutEchoes(images: readonly StoredImage[]): StoredImage[] {
   const parsed = images
-    .filter(({ name }) => isReference(name))
+    .filter(({ name }) => isReference(name) && !isDigest(name))
     .map((image) => ({ image, reference: parseReference(image.name) }));
   const tagged = new Set(
     parsed

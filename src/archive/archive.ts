@@ -1,3 +1,14 @@
+/**
+ * The folder `archive`: any archive as a source of images, and images as an archive (write-archive.ts).
+ *
+ * `openArchive` detects the compression, reads the tar and finds the images in it: an OCI image layout, what
+ * `docker save` writes, or both at once. It promises that every image it gives is whole for one platform at least,
+ * that no blob is ever held in memory, that an uncompressed file is read where it lies, and that nothing is left
+ * behind however the process ends. Blobs are not verified but for the small documents: whoever stores them does that.
+ *
+ * It may import tiers 0 and 1 (errors, streams, image), `node:` and libraries; no other folder.
+ */
+
 import type { Digest } from '../image/digest.ts';
 import type { ImageSource, SourceImage } from '../image/source.ts';
 import { abortable } from '../streams/abortable.ts';
@@ -9,17 +20,6 @@ import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
 import { type ScannedTar, scanFile } from './scan-file.ts';
 import { spoolStream } from './spool-stream.ts';
-
-/**
- * The folder `archive`: any archive as a source of images.
- *
- * `openArchive` detects the compression, reads the tar and finds the images in it: an OCI image layout, what
- * `docker save` writes, or both at once. It promises that every image it gives is whole for one platform at least,
- * that no blob is ever held in memory, that an uncompressed file is read where it lies, and that nothing is left
- * behind however the process ends. Blobs are not verified but for the small documents: whoever stores them does that.
- *
- * It may import tiers 0 and 1 (errors, streams, image), `node:` and libraries; no other folder.
- */
 
 export { combineArchives } from './combine-archives.ts';
 export { describeImages, type ImagesDescription } from './describe-images.ts';

@@ -8,7 +8,7 @@ import { unxz } from './decoders/xz.ts';
 import { unzstd } from './decoders/zstd.ts';
 
 /** A decoder turns compressed bytes into plain ones, holding no more than its format demands. */
-export type Decoder = (input: AsyncIterable<Uint8Array>, label: string) => AsyncIterable<Uint8Array>;
+type Decoder = (input: AsyncIterable<Uint8Array>, label: string) => AsyncIterable<Uint8Array>;
 
 /** A tar.gz that was gzipped again is a mistake that happens; more than this is an attack. */
 const maxNesting = 4;

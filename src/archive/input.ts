@@ -3,15 +3,19 @@ import { Socket } from 'node:net';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { ImgctlError } from '../errors.ts';
+import { chunkBytes } from '../streams/chunk-pool.ts';
 import { unreadable } from './archive-errors.ts';
 import { type Compression, detectCompression, magicBytes } from './compression.ts';
-import { chunkBytes, PositionedFile } from './positioned-file.ts';
+import { PositionedFile } from './positioned-file.ts';
 
 const openAsync = promisify(open);
 const closeAsync = promisify(close);
 const fstatAsync = promisify(fstat);
 
-/** Where an archive comes from. A descriptor stays the caller's; `label` is what to call it in messages. */
+/**
+ * Where an archive comes from; `label` is what to call it in messages.
+ * The descriptor of a regular file stays open; that of a pipe is used up, and closed with the archive.
+ */
 export type ArchiveInput =
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'fd'; readonly fd: number; readonly label: string }

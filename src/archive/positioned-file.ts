@@ -1,12 +1,10 @@
 import { close, read } from 'node:fs';
 import { promisify } from 'node:util';
+import { chunkBytes, lendChunk } from '../streams/chunk-pool.ts';
 import { truncated, unreadable } from './archive-errors.ts';
 
 const closeAsync = promisify(close);
 const readAsync = promisify(read);
-
-/** The largest piece that is read at once, in bytes. */
-export const chunkBytes = 1024 * 1024;
 
 /**
  * A regular file that is read by position only: its file position, which a shared descriptor (standard input)
@@ -48,11 +46,12 @@ export class PositionedFile implements AsyncDisposable {
     return filled;
   }
 
-  /** `size` bytes from `position` on, a new buffer per chunk. @throws ImgctlError `archive_truncated` where they end early */
+  /** `size` bytes from `position` on; large chunks are lent (chunk-pool). @throws ImgctlError `archive_truncated` where they end early */
   async *chunks(position: number, size: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     for (let done = 0; done < size; ) {
       signal?.throwIfAborted();
-      const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, size - done));
+      const left = size - done;
+      const buffer = left >= chunkBytes ? lendChunk() : Buffer.allocUnsafeSlow(left);
       const bytes = await this.readInto(buffer, position + done);
       if (bytes < buffer.byteLength) throw truncated(this.label, 'it became shorter while it was read');
       yield buffer;

@@ -27,8 +27,8 @@ export async function spoolStream(
   input: AsyncIterable<Uint8Array>,
   { label, spoolDir, atLeast, signal, onSpool }: SpoolOptions,
 ): Promise<ScannedTar & { file: PositionedFile; compressions: Compression[] }> {
-  const { stream, compressions } = await decompress(input, label);
   await using spool = await Spool.open(spoolDir, atLeast);
+  const { stream, compressions } = await decompress(input, label);
   const parser = new TarParser(label);
   const index = new TarIndex(label);
   for await (const chunk of stream) {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ImgctlError } from '../errors.ts';
-import { chunkBytes, PositionedFile } from './positioned-file.ts';
+import { chunkBytes } from '../streams/chunk-pool.ts';
+import { PositionedFile } from './positioned-file.ts';
 
 const openAsync = promisify(open);
 const writeAsync = promisify(write);

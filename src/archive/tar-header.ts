@@ -5,7 +5,7 @@
 
 export const blockBytes = 512;
 
-export type TarKind =
+type TarKind =
   | 'file'
   | 'link'
   | 'symlink'

@@ -112,7 +112,8 @@ export class TarParser {
       if (this.#position < blockBytes) throw whyNotTar(this.#label, this.#pending);
       throw truncated(this.#label, `it ends within a file header, after ${this.#position} bytes`);
     }
-    if (this.#padding > 0) throw truncated(this.#label, `it ends within a block, after ${this.#position} bytes`);
+    if (this.#padding > 0)
+      throw truncated(this.#label, `it ends within a block, after ${this.#position} bytes`);
   }
 
   #advanceBody(bytes: number): void {

@@ -118,6 +118,8 @@ async function addEntry(
     error ? added.reject(error) : added.resolve(),
   );
   added.promise.catch(() => {});
+  // Told also between two chunks, when nobody waits for it
+  entry.on('error', added.reject);
   for await (const chunk of chunks) {
     if (!entry.write(chunk)) await once(entry, 'drain');
     onBytes(chunk.byteLength);

@@ -3,7 +3,7 @@ import type { ArchiveInput } from '../archive/archive.ts';
 import { ImgctlError } from '../errors.ts';
 import type { InputStream } from './context.ts';
 
-export const standardInput = 'standard input';
+const standardInput = 'standard input';
 
 /**
  * Where the archives come from: files, and `-` for standard input. A regular file there is read in place.

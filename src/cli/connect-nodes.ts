@@ -6,7 +6,7 @@ import type { Reporter } from '../output/reporter.ts';
 import type { CliIo } from './context.ts';
 import type { NodeOptions } from './options.ts';
 
-export interface ConnectedNode extends DiscoveredNode {
+interface ConnectedNode extends DiscoveredNode {
   readonly node: AgentClient;
 }
 

@@ -41,11 +41,16 @@ export async function exportImages(
     images.flatMap(({ graph }) => graph.blobs.map(({ digest, size }) => [digest, size] as const)),
   );
   const bytes = [...blobs.values()].reduce((sum, size) => sum + size, 0);
-  await writeArchive(images, output, {
-    read: (digest) => store.read(digest, {}, signal),
-    signal,
-    onBytes: (written) => onBytes(written, bytes),
-  });
+  try {
+    await writeArchive(images, output, {
+      read: (digest) => store.read(digest, {}, signal),
+      signal,
+      onBytes: (written) => onBytes(written, bytes),
+    });
+  } catch (error) {
+    const { errored } = output;
+    throw errored !== null && errored === error ? unwritable(errored) : error;
+  }
   return { images: names.join(', '), bytes };
 }
 
@@ -88,4 +93,16 @@ async function graphOf(
     hint: 'This containerd does not keep the layers of unpacked images (discard_unpacked_layers), or the image was imported for another platform: export it where it was built.',
     context: { image: name, digest: absent.digest },
   });
+}
+
+function unwritable(cause: Error): ImgctlError {
+  const gone = 'code' in cause && cause.code === 'EPIPE';
+  return new ImgctlError(
+    'internal',
+    `the archive cannot be written: ${gone ? 'nobody reads it' : cause.message}`,
+    {
+      hint: gone ? 'See why the command that reads it ended.' : 'See whether there is space left.',
+      cause,
+    },
+  );
 }

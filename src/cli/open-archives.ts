@@ -1,4 +1,5 @@
 import type { Archive, ArchiveInput } from '../archive/archive.ts';
+import { ImgctlError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { ArchiveSummary, Reporter } from '../output/reporter.ts';
 
@@ -20,6 +21,11 @@ export async function openArchives(
   { reporter, signal, spoolDir, tag }: OpenArchivesOptions,
 ): Promise<OpenedArchives> {
   const { openArchive, combineArchives, describeImages } = await import('../archive/archive.ts');
+  if (tag !== undefined && inputs.length > 1) {
+    throw new ImgctlError('usage', `--tag ${tag} is one name, and there are ${inputs.length} archives`, {
+      hint: 'Import the archive without a name by itself.',
+    });
+  }
   await using opened = new AsyncDisposableStack();
   const archives: Archive[] = [];
   for (const input of inputs) {

@@ -51,7 +51,11 @@ export async function push(
     reporter.preview(previews);
     return statusOfAnswers(previews, signal.aborted);
   }
+  const tellInterrupt = () =>
+    reporter.note('Interrupted: leaving the imports, so that they can be resumed. Once more ends at once.');
+  signal.addEventListener('abort', tellInterrupt, { once: true });
   const outcomes = await distribute(fanOut);
+  signal.removeEventListener('abort', tellInterrupt);
   const status = statusOfRun({ nodes: outcomes, interrupted: signal.aborted, strict: fanOut.strict });
   reporter.finish({
     ok: status === exitStatus.ok,

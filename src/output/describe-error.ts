@@ -1,4 +1,4 @@
-import type { ErrorContext, ImgctlError } from '../errors.ts';
+import type { ImgctlError } from '../errors.ts';
 import { printable } from './printable.ts';
 import type { Style } from './style.ts';
 
@@ -8,16 +8,13 @@ const maxCauses = 3;
 /** What a person is told first about where it happened; the rest of the context is for machines. */
 const shown = ['node', 'image', 'digest', 'path', 'phase'] as const;
 
-/**
- * An error in lines: `Error [code]: message`, where, why, and what to do.
- * @param known context that the reader has before his eyes already, and is not told again
- */
-export function describeError(error: ImgctlError, style: Style, known: ErrorContext = {}): string[] {
+/** An error in lines: `Error [code]: message`, where, why, and what to do. */
+export function describeError(error: ImgctlError, style: Style): string[] {
   const lines = [`${style.red('Error')} [${printable(error.code)}]: ${printable(error.message)}`];
   const where = shown.flatMap((key) => {
     const value = error.context[key];
-    // Said in the message already, or by the line above
-    if (value === undefined || value === known[key] || error.message.includes(String(value))) return [];
+    // Said in the message already
+    if (value === undefined || error.message.includes(String(value))) return [];
     return [`${key} ${printable(String(value))}`];
   });
   if (where.length > 0) lines.push(`  ${where.join(', ')}`);

@@ -7,7 +7,7 @@ import type { ArchiveSummary, ImportResult, NodeListing, RemoveResult } from './
  * new ones may come.
  */
 
-export function errorValue({ code, message, hint, context }: ImgctlError) {
+function errorValue({ code, message, hint, context }: ImgctlError) {
   const known = Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined));
   return {
     code,
@@ -17,7 +17,7 @@ export function errorValue({ code, message, hint, context }: ImgctlError) {
   };
 }
 
-export function outcomeValue(outcome: NodeOutcome) {
+function outcomeValue(outcome: NodeOutcome) {
   return {
     node: outcome.node,
     address: outcome.address,

@@ -27,6 +27,8 @@ export function outcomeLine(outcome: NodeOutcome, style: Style): string {
 
 /** What went wrong on one node: its error, then the images that failed for a reason of their own. */
 export function outcomeErrorLines({ node, images, error }: NodeOutcome, style: Style): string[] {
+  // Whoever interrupted it knows; the error of the whole command says what is left
+  if (error?.code === 'interrupted') return [];
   const lines = error === undefined ? [] : describeError(error, style);
   const own = images.filter(
     ({ name, error: of }) =>
@@ -51,7 +53,7 @@ export function allErrorLines(outcomes: readonly NodeOutcome[], style: Style): s
   return [...groups.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return [];
     const lines = outcomeErrorLines(first, style);
-    if (others.length === 0) return lines;
+    if (others.length === 0 || lines.length === 0) return lines;
     const names = others.map(({ node }) => printable(node));
     const listed = names.slice(0, maxNodes).join(', ');
     const rest = names.length > maxNodes ? ` and ${count(names.length - maxNodes, 'more node')}` : '';

@@ -84,7 +84,9 @@ describe.each(compressors)('%s', (what, from, compress) => {
     );
   });
 
-  it.runIf(there && !/none|no-|without|-l$/.test(what))('is never read wrongly where a bit is', async () => {
+  // The others carry no checksum
+  const checks = !/none|no-|without|-l$/.test(what);
+  it.runIf(there)('is not read wrongly where a bit is, unless it has no checksum', async () => {
     const original = mixed.subarray(0, 60_000);
     const compressed = compress(original);
     await fc.assert(
@@ -93,7 +95,8 @@ describe.each(compressors)('%s', (what, from, compress) => {
         damaged[at] = (damaged[at] ?? 0) ^ (1 << bit);
         const outcome = await plain(damaged).catch((error: unknown) => error);
         // A bit that means nothing (a time, a name) may change nothing; damage to the magic makes it plain bytes
-        if (outcome instanceof Buffer) expect(outcome.equals(original) || outcome.equals(damaged)).toBe(true);
+        if (outcome instanceof Buffer)
+          expect(!checks || outcome.equals(original) || outcome.equals(damaged)).toBe(true);
         else expect(outcome).toBeInstanceOf(ImgctlError);
       }),
       { numRuns: 60 },

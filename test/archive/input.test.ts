@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { openArchive } from '../../src/archive/archive.ts';
 import { inChunks, ociLayout, randomImage, tarOf } from '../support/archives.ts';
 import { failure, fileWith, folder, listing, openPipe, readAll, trueDigest } from './opened.ts';
@@ -120,6 +120,8 @@ describe('a pipe', () => {
         spoolDir: ${JSON.stringify(spoolDir)}, onSpool: () => process.stdout.write('spooling'),
       });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script]);
+    // It dies before it has read all of it
+    child.stdin.on('error', () => {});
     child.stdin.write(tar.subarray(0, 300_000));
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.kill('SIGKILL');
@@ -211,6 +213,21 @@ describe('a pipe', () => {
 });
 
 describe('the spool', () => {
+  const small = emptyFolder();
+  const mounted =
+    isLinux && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', small]).status === 0;
+  afterAll(() => {
+    if (mounted) spawnSync('umount', [small]);
+  });
+
+  it.runIf(mounted)('says that it is full, and what to do, and leaves nothing', async () => {
+    const full = { code: 'spool_full', hint: expect.stringContaining('--spool-dir') };
+    expect(await failure(openPipe(tar, { spoolDir: small }))).toMatchObject(full);
+    expect(await failure(openPipe(gzipSync(tar), { spoolDir: small }))).toMatchObject(full);
+    expect(readdirSync(small)).toEqual([]);
+    expect(openIn(small)).toEqual([]);
+  });
+
   it('says that its directory is not there', async () => {
     const error = await failure(openPipe(tar, { spoolDir: '/nowhere' }));
     expect(error).toMatchObject({ code: 'usage', hint: expect.stringContaining('--spool-dir') });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { type Archive, type ArchiveOptions, openArchive } from '../../src/archive/archive.ts';
 import { ImgctlError } from '../../src/errors.ts';
 import { type Digest, digestAlgorithm } from '../../src/image/digest.ts';
@@ -11,7 +12,7 @@ import { inChunks } from '../support/archives.ts';
 /** Opening archives that are held in memory, both ways, and looking at what comes out. */
 
 export const folder = mkdtempSync(join(tmpdir(), 'imgctl-archive-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let files = 0;
 

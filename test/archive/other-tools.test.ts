@@ -15,27 +15,53 @@ import { hasTool, run } from './tools.ts';
 const real = fileURLToPath(new URL('../../../shared/archives', import.meta.url));
 
 describe.runIf(existsSync(real))('the real archive', () => {
+  // The digests are those under which containerd's own `ctr images import` knows them
   it.each([
-    ['alpine-3.10.tar.gz', ['docker.io/library/alpine:3.10'], ['linux/amd64'], 3],
-    ['docker-save-legacy.tar', ['docker.io/library/dive-test:latest'], ['linux/amd64'], 16],
+    [
+      'alpine-3.10.tar.gz',
+      3,
+      [
+        [
+          'docker.io/library/alpine:3.10',
+          'sha256:955baf60802a0e11a59634435ea5bce99ec4876ad206ff347a59eb9c4ed6bee9',
+        ],
+      ],
+    ],
+    [
+      'docker-save-legacy.tar',
+      16,
+      [
+        [
+          'docker.io/library/dive-test:latest',
+          'sha256:a9a2a5d0a9e42278e5289e2ae21dfb2ddda433876ef8e7d3984bb87f85f09ea1',
+        ],
+      ],
+    ],
     [
       'docker-save-two-images.tar',
-      ['docker.io/library/test_image_2:latest', 'docker.io/library/test_image_1:latest'],
-      ['linux/amd64'],
-      undefined,
+      6,
+      [
+        [
+          'docker.io/library/test_image_2:latest',
+          'sha256:a95c18d106b7e5e95d89d0b557e910ec5cb13f80d55c141e5eb4d0bcd448cb24',
+        ],
+        [
+          'docker.io/library/test_image_1:latest',
+          'sha256:ea894cefba80bfe638e9bd1b497994f089032e1c816316513a3b7bc5c79a2490',
+        ],
+      ],
     ],
-  ])('%s', async (file, names, platforms, blobs) => {
+  ])('%s', async (file, blobs, images) => {
     const path = join(real, file);
     await using archive = await openArchive({ kind: 'path', path });
+    expect(listing(archive)).toEqual(images);
     const described = await describeImages(archive);
-    expect(described.images.map(({ name }) => name)).toEqual(names);
-    for (const image of described.images) expect(image.platforms).toEqual(platforms);
-    if (blobs !== undefined) expect(described.blobs).toBe(blobs);
+    for (const image of described.images) expect(image.platforms).toEqual(['linux/amd64']);
+    expect(described.blobs).toBe(blobs);
     const sink = new Set<Digest>();
     const streamed = await importArchiveStream(inChunks(readFileSync(path)), hashing(sink));
-    expect(listing(streamed)).toEqual(listing(archive));
-    for (const digest of sink)
-      if (archive.sizeOf(digest)) expect(await trueDigest(archive, digest)).toBe(digest);
+    expect(listing(streamed)).toEqual(images);
+    for (const digest of sink) expect(await trueDigest(archive, digest)).toBe(digest);
   });
 
   it('docker-25-hello-world.tar, which was saved by its ID and has no name', async () => {

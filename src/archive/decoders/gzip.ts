@@ -1,5 +1,5 @@
 import { createGunzip } from 'node:zlib';
-import { chunkBytes } from '../positioned-file.ts';
+import { chunkBytes } from '../../streams/chunk-pool.ts';
 import { throughZlib } from './zlib.ts';
 
 /** Decodes gzip (RFC 1952), also several members one after the other, as pigz and `cat a.gz b.gz` write. */

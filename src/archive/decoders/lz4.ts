@@ -1,6 +1,6 @@
 import xxhash from 'xxhash-wasm';
+import { chunkBytes } from '../../streams/chunk-pool.ts';
 import { unreadable } from '../archive-errors.ts';
-import { chunkBytes } from '../positioned-file.ts';
 import { ByteReader } from './byte-reader.ts';
 import { decodeLz4Block } from './lz4-block.ts';
 

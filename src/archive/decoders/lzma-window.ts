@@ -2,7 +2,7 @@
 export class LzmaError extends Error {}
 
 /** A chunk of LZMA2 decodes to no more than this, in bytes. */
-export const maxChunkBytes = 2 * 1024 * 1024;
+const maxChunkBytes = 2 * 1024 * 1024;
 
 /**
  * What was decoded last, as far back as matches may reach: a ring with room for one more chunk, so that a chunk

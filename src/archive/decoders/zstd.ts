@@ -1,6 +1,6 @@
 import { constants, createZstdDecompress } from 'node:zlib';
+import { chunkBytes } from '../../streams/chunk-pool.ts';
 import { unreadable } from '../archive-errors.ts';
-import { chunkBytes } from '../positioned-file.ts';
 import { type FrameWalk, splitFrames } from './split-frames.ts';
 import { throughZlib } from './zlib.ts';
 

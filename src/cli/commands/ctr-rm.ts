@@ -38,10 +38,11 @@ export function ctrRemoveCommand(context: CommandContext): Command {
   );
 }
 
-/** The name as it stands there, or as it is meant: not every name in a store is a reference. */
+/** The name as it stands there, or as it is meant: not every name in a store is a whole reference (the CRI's image IDs). */
 async function remove(store: Store, name: string, signal: AbortSignal): Promise<string> {
-  const { isReference } = await import('../../image/reference.ts');
-  if (!isReference(name) && (await store.removeImage(name, signal))) return name;
+  const { formatReference, isReference, parseReference } = await import('../../image/reference.ts');
+  const isWhole = isReference(name) && formatReference(parseReference(name)) === name;
+  if (!isWhole && (await store.removeImage(name, signal))) return name;
   const { removeNodeImage } = await import('../../agent/remove-node-image.ts');
   return removeNodeImage(store, name, signal);
 }

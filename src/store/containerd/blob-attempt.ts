@@ -1,7 +1,8 @@
 import { ImgctlError } from '../../errors.ts';
+import { abortable } from '../../streams/abortable.ts';
 import { commitRefused, offsetMismatch, sizeMismatch } from './content-errors.ts';
 import type { BlobWrite } from './content-writer.ts';
-import { gathered, messageBytes } from './gathered.ts';
+import { messageBytes } from './gathered.ts';
 import { statusOf } from './grpc/errors.ts';
 import { status } from './grpc/status.ts';
 import { refOf } from './ingests.ts';
@@ -33,14 +34,14 @@ function smallAttempt(write: BlobWrite): BlobAttempt {
     async function readWhole(): Promise<void> {
       let length = 0;
       try {
-        for await (const message of gathered(chunks, options.signal)) {
-          pieces.push(...message.pieces);
-          length += message.length;
+        for await (const piece of abortable(chunks, options.signal)) {
+          pieces.push(piece);
+          length += piece.byteLength;
           if (length > blob.size) break;
         }
       } catch (error) {
         // What arrived is for the next try
-        if (length > 0) await target.write(0, pieces).catch(() => {});
+        if (length > 0) await target.write(0, Buffer.concat(pieces)).catch(() => {});
         throw error;
       }
       if (length !== blob.size) throw sizeMismatch(blob, length);

@@ -1,10 +1,11 @@
 import type { Digest } from '../../image/digest.ts';
 import type { Claim, Holdings } from '../store.ts';
-import { adoptLeases, keyOf } from './adopt.ts';
+import { adoptFromLeft } from './adopt.ts';
+import type { LeaseResource } from './api/leases.ts';
 import { blobSizes } from './content-info.ts';
 import type { Connection } from './grpc/connection.ts';
 import { listIngests, refOf } from './ingests.ts';
-import { addResource, blobResource, keepUnder, snapshotResource } from './lease-resources.ts';
+import { blobResource, keepUnder, keyOf, snapshotResource } from './lease-resources.ts';
 import { claimShared } from './shared-content.ts';
 import { existingSnapshots } from './snapshots.ts';
 
@@ -33,33 +34,31 @@ export async function claimUnder(
   const options = { signal };
 
   await keepUnder(connection, lease, resources, options);
-  const ingests = digests.map((digest) => ({ type: 'ingests', id: refOf(digest) }));
-  await adoptLeases(connection, { owner, lease }, new Set([...resources, ...ingests].map(keyOf)), options);
+  const held = (await ingestsOf(connection, sizes, signal)).keys().map(ingestResource);
+  await keepUnder(connection, lease, [...held], options);
+  const wanted = new Set([...resources, ...digests.map(ingestResource)].map(keyOf));
+  await adoptFromLeft(connection, owner, wanted, options);
 
   const [found, unpacked, partial] = await Promise.all([
     blobSizes(connection, digests, options),
     existingSnapshots(connection, snapshotter, chainIds, options),
-    claimIngests(connection, lease, sizes, signal),
+    ingestsOf(connection, sizes, signal),
   ]);
   const absent = blobs.filter(({ digest }) => !found.has(digest) && !partial.has(digest));
   const shared = await claimShared(connection, lease, absent, signal);
   return { whole: new Set([...found.keys(), ...shared]), partial, unpacked };
 }
 
-/** What is held of the blobs that are not whole. Leased before it is looked at once more: it may go in between. */
-async function claimIngests(
+/** Bytes held of those blobs that are not whole. */
+async function ingestsOf(
   connection: Connection,
-  lease: string,
   sizes: ReadonlyMap<Digest, number>,
   signal: AbortSignal | undefined,
 ): Promise<Map<Digest, number>> {
-  const wanted = async () => {
-    const all = await listIngests(connection, { signal });
-    return new Map([...all].filter(([digest, held]) => held > 0 && held <= (sizes.get(digest) ?? 0)));
-  };
-  const seen = await wanted();
-  if (seen.size === 0) return seen;
-  for (const digest of seen.keys())
-    await addResource(connection, lease, { type: 'ingests', id: refOf(digest) }, { signal });
-  return wanted();
+  const all = await listIngests(connection, { signal });
+  return new Map([...all].filter(([digest, held]) => held > 0 && held <= (sizes.get(digest) ?? 0)));
+}
+
+function ingestResource(digest: Digest): LeaseResource {
+  return { type: 'ingests', id: refOf(digest) };
 }

@@ -69,11 +69,13 @@ export class ContainerdLease implements Lease {
   }
 
   async retain(parent: Descriptor, children: RetainedChildren, signal?: AbortSignal): Promise<void> {
+    using _use = this.#options.holder.use();
     await setBlobLabels(this.#options.connection, parent.digest, retentionLabels(children), { signal });
   }
 
   async nameImage(image: ImageRecord, signal?: AbortSignal): Promise<void> {
-    const { connection } = this.#options;
+    const { connection, holder } = this.#options;
+    using _use = holder.use();
     const { name, target } = image;
     if ((await blobInfo(connection, target.digest, { signal })) === undefined)
       throw blobUnknown(target.digest).within({ image: name });

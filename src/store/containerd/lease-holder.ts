@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { hasCode } from '../../errors.ts';
+import { hasCode, ImgctlError } from '../../errors.ts';
 import { leases } from './api/leases.ts';
 import type { Connection } from './grpc/connection.ts';
 import { formatProcess, leaseLabels, thisProcess } from './lease-owner.ts';
@@ -61,19 +61,21 @@ export class LeaseHolder {
     return this.#current.id;
   }
 
+  /** @throws ImgctlError `lease_lost` when it was released or left */
   use(): LeaseUse {
+    if (this.#ended) throw ended();
     const lease = this.#current;
     lease.users += 1;
     const isStale = () => lease !== this.#current;
-    let ended = false;
+    let isOver = false;
     return {
       id: lease.id,
       get stale() {
         return isStale();
       },
       [Symbol.dispose]: () => {
-        if (ended) return;
-        ended = true;
+        if (isOver) return;
+        isOver = true;
         lease.users -= 1;
         if (lease.users === 0 && isStale()) lease.idle.resolve();
       },
@@ -90,11 +92,11 @@ export class LeaseHolder {
     inUse.delete(this.id);
   }
 
-  /** Deletes the lease. Garbage collection follows by itself, a moment later: nobody waits for it. */
+  /** Deletes the lease, and returns when garbage collection has taken what it alone kept. */
   async release(): Promise<void> {
     if (this.#ended) return;
     await this.leave();
-    await deleteLease(this.#options.connection, this.id);
+    await deleteLease(this.#options.connection, this.id, { sync: true });
   }
 
   #schedule(delayMs: number): void {
@@ -140,6 +142,12 @@ export class LeaseHolder {
   }
 }
 
+function ended(): ImgctlError {
+  return new ImgctlError('lease_lost', 'the lease has ended: what is written now would be lost', {
+    hint: 'Declare the import again: what has arrived is still there.',
+  });
+}
+
 async function createLease(options: LeaseHolderOptions, signal?: AbortSignal): Promise<string> {
   const id = `imgctl-${randomUUID()}`;
   inUse.add(id);
@@ -164,9 +172,13 @@ async function createLease(options: LeaseHolderOptions, signal?: AbortSignal): P
 }
 
 /** It may be gone already: expired, or deleted by hand. */
-export async function deleteLease(connection: Connection, id: string): Promise<void> {
+export async function deleteLease(
+  connection: Connection,
+  id: string,
+  { sync = false }: { readonly sync?: boolean } = {},
+): Promise<void> {
   try {
-    await connection.unary(leases.delete, { id });
+    await connection.unary(leases.delete, { id, sync });
   } catch (error) {
     if (!hasCode(error, 'lease_lost')) throw error;
   }

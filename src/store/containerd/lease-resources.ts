@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { digestOf } from '../../image/digest.ts';
 import { Limiter } from '../../streams/limiter.ts';
+import { content } from './api/content.ts';
 import { type LeaseResource, leases } from './api/leases.ts';
 import type { CallOptions, Connection } from './grpc/connection.ts';
-import { orAborted } from './or-aborted.ts';
-import { WriteSession } from './write-session.ts';
+import { keeperLabel, referenceLabels, referredBy, writeKeeper } from './lease-keeper.ts';
 
 /** What a lease keeps: `content`, `ingests` and `snapshots/<snapshotter>`. */
 
@@ -16,13 +14,9 @@ export function snapshotResource(snapshotter: string, name: string): LeaseResour
   return { type: `snapshots/${snapshotter}`, id: name };
 }
 
-/** @throws ImgctlError `lease_lost` */
-export async function resourcesOf(
-  connection: Connection,
-  lease: string,
-  options: CallOptions = {},
-): Promise<readonly LeaseResource[]> {
-  return (await connection.unary(leases.listResources, { id: lease }, options)).resources;
+/** One name for one thing, to compare by. */
+export function keyOf({ type, id }: LeaseResource): string {
+  return `${type} ${id}`;
 }
 
 /** Puts one thing, there or not, under a lease. */
@@ -35,56 +29,39 @@ export async function addResource(
   await connection.unary(leases.addResource, { id: lease, resource }, options);
 }
 
-/** containerd takes messages of up to 16 MiB; a reference has about 150 bytes. */
-const referencesEach = 20_000;
-
-/**
- * Puts any number of things, there or not, under a lease: one small blob, leased, whose gc labels refer to them.
- * `addResource` takes one thing a call, and each is a transaction that containerd flushes to disk: 7,500 of them, 500
- * small images, take from 3 s (fast disk) to minutes, the one blob 0.15 s. What a label refers to is kept from the
- * moment it appears. Labels cannot refer to ingests: those, a handful, are added one by one.
- */
+/** Puts any number of things, there or not, under a lease. */
 export async function keepUnder(
   connection: Connection,
   lease: string,
-  resources: Iterable<LeaseResource>,
+  resources: readonly LeaseResource[],
   options: CallOptions = {},
 ): Promise<void> {
+  // Labels cannot refer to ingests; they are a handful
   const limiter = new Limiter(8);
-  const added: Promise<void>[] = [];
-  const references: [label: string, id: string][] = [];
-  for (const { type, id } of resources) {
-    if (type === 'ingests')
-      added.push(limiter.run(() => addResource(connection, lease, { type, id }, options), options.signal));
-    else references.push([`${labelOf(type)}${references.length}`, id]);
-  }
-  for (let at = 0; at < references.length; at += referencesEach) {
-    const labels = Object.fromEntries(references.slice(at, at + referencesEach));
-    await orAborted(writeKeeper(connection, lease, labels), options.signal);
-  }
-  await Promise.all(added);
+  const ingests = resources.filter(({ type }) => type === 'ingests');
+  await Promise.all(
+    ingests.map((ingest) =>
+      limiter.run(() => addResource(connection, lease, ingest, options), options.signal),
+    ),
+  );
+  const others = resources.filter(({ type }) => type !== 'ingests');
+  for (const labels of referenceLabels(others)) await writeKeeper(connection, lease, labels, options.signal);
 }
 
-/** containerd, docs/garbage-collection.md: what follows the `.` of a blob's label, or the `/` of a snapshot's, is free. */
-function labelOf(type: string): string {
-  return type === 'content'
-    ? 'containerd.io/gc.ref.content.'
-    : `containerd.io/gc.ref.snapshot.${type.slice('snapshots/'.length)}/`;
-}
-
-async function writeKeeper(
+/** Everything that a lease keeps, what its keepers refer to in their place. @throws ImgctlError `lease_lost` */
+export async function resourcesOf(
   connection: Connection,
   lease: string,
-  labels: Readonly<Record<string, string>>,
-): Promise<void> {
-  // Different each time: two leases must not share one, whose labels would be those of the first
-  const id = randomUUID();
-  const bytes = Buffer.from(`${JSON.stringify({ id, about: 'what an unfinished imgctl import needs' })}\n`);
-  await using session = new WriteSession(connection, {
-    lease,
-    ref: `imgctl-keep-${id}`,
-    total: bytes.byteLength,
-    expected: digestOf(bytes),
-  });
-  await session.commit(0, [bytes], labels);
+  options: CallOptions = {},
+): Promise<readonly LeaseResource[]> {
+  const { resources } = await connection.unary(leases.listResources, { id: lease }, options);
+  const all = new Map(resources.map((resource) => [keyOf(resource), resource]));
+  const filters = [`labels."${keeperLabel}"`];
+  for await (const { info } of connection.stream(content.list, { filters }, options)) {
+    for (const { digest, labels } of info) {
+      if (!all.delete(keyOf(blobResource(digest)))) continue;
+      for (const resource of referredBy(labels)) all.set(keyOf(resource), resource);
+    }
+  }
+  return [...all.values()];
 }

@@ -41,10 +41,11 @@ export class LeasedWrite implements AsyncDisposable {
     return orAborted(this.#session.open(), this.#options.signal);
   }
 
-  async write(offset: number, pieces: readonly Uint8Array[]): Promise<void> {
+  /** The message is given back to where it was lent once it is written. */
+  async write(offset: number, message: Uint8Array): Promise<void> {
     if (this.#use.stale) await this.#beginAgain(offset);
     const { onProgress, signal } = this.#options;
-    await orAborted(this.#session.write(offset, pieces, onProgress), signal);
+    await orAborted(this.#session.write(offset, message, onProgress), signal);
   }
 
   /** What was written so far is written, and has this digest. */

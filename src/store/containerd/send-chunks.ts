@@ -21,10 +21,10 @@ export async function sendChunks(
     for (;;) {
       const next = await orAborted(messages.next(), target.failed);
       if (next.done === true) break;
-      const { pieces, length } = next.value;
-      if (at + length > blob.size) throw sizeMismatch(blob, at + length);
-      await target.write(at, pieces);
-      at += length;
+      const end = at + next.value.byteLength;
+      if (end > blob.size) throw sizeMismatch(blob, end);
+      await target.write(at, next.value);
+      at = end;
     }
   } finally {
     // Not waited for: a source that hangs would hang here too

@@ -1,4 +1,5 @@
 import { ImgctlError } from '../../errors.ts';
+import { giveBackChunk } from '../../streams/chunk-pool.ts';
 import { content, writeActions } from './api/content.ts';
 import type { Call } from './grpc/call.ts';
 import type { Connection } from './grpc/connection.ts';
@@ -62,14 +63,14 @@ export class WriteSession implements AsyncDisposable {
   }
 
   /** Sends bytes that belong at `offset`; returns when there is room for more. `onStored` hears when they are written. */
-  async write(
-    offset: number,
-    data: readonly Uint8Array[],
-    onStored?: (offset: number) => void,
-  ): Promise<void> {
-    const answer = this.#request({ action: writeActions.write, offset, data });
+  async write(offset: number, message: Uint8Array, onStored?: (offset: number) => void): Promise<void> {
+    const answer = this.#request({ action: writeActions.write, offset, data: [message] });
     answer.then(
-      (stored) => onStored?.(stored.offset),
+      (stored) => {
+        // containerd has read all of it: nobody looks at these bytes any more
+        giveBackChunk(message);
+        onStored?.(stored.offset);
+      },
       () => {},
     );
     this.#unanswered.push(answer);

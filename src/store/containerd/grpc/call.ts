@@ -78,7 +78,9 @@ export class Call<Q, R> {
     if (this.#status !== undefined)
       return new GrpcError(this.#status.code, this.#status.details, this.#problem);
     const problem = this.#channel.problem ?? this.#problem;
-    return new GrpcError(status.unavailable, problem?.message ?? 'the connection was lost', problem);
+    const isPlain =
+      problem === undefined || ('code' in problem && problem.code === 'ERR_STREAM_PREMATURE_CLOSE');
+    return new GrpcError(status.unavailable, isPlain ? 'the connection was lost' : problem.message, problem);
   }
 
   #take(headers: IncomingHttpHeaders): void {

@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ImgctlError } from '../../src/errors.ts';
+import type { Reporter } from '../../src/output/reporter.ts';
+import { createTtyReporter } from '../../src/output/tty.ts';
+import { addressOf, archive, Captured, outcomeOf, progressOf, resultOf } from './captured.ts';
+
+const beginFrame = '\u001b[?2026h';
+const hideCursor = '\u001b[?25l';
+const showCursor = '\u001b[?25h';
+const interrupted = new ImgctlError('interrupted', 'interrupted');
+
+describe('output on a terminal', () => {
+  let running: Reporter | undefined;
+  afterEach(() => running?.fail(interrupted));
+
+  function start(columns = 80) {
+    const [stdout, stderr] = [new Captured({ columns, rows: 24 }), new Captured({ columns, rows: 24 })];
+    const tty = createTtyReporter({ stdout, stderr, color: false, resultColor: false });
+    running = tty;
+    return { stdout, stderr, tty };
+  }
+
+  it('draws a frame in one write, ten times a second at most', async () => {
+    const { stderr, tty } = start();
+    tty.start({ archive, nodes: [addressOf('w1'), addressOf('w2')] });
+    for (let i = 0; i < 50; i += 1) {
+      tty.event(progressOf('w1', i, 100));
+      await sleep(10);
+    }
+    const frames = stderr.writes.filter((text) => text.startsWith(beginFrame));
+    expect(frames.length).toBeGreaterThanOrEqual(2);
+    expect(frames.length).toBeLessThanOrEqual(8);
+    for (const frame of frames) {
+      expect(frame.split(beginFrame)).toHaveLength(2);
+      expect(frame).toMatch(/w1.*\n.*w2/);
+    }
+    // Each after the first goes up to where the one before began
+    for (const frame of frames.slice(1)) expect(frame).toContain('\u001b[2A');
+  });
+
+  it('hides the cursor while it draws, and gives it back, whatever happens', () => {
+    for (const end of [
+      (tty: Reporter) => tty.finish(resultOf([outcomeOf('w1')])),
+      (tty: Reporter) => tty.fail(interrupted),
+    ]) {
+      const { stderr, tty } = start();
+      tty.start({ archive, nodes: [addressOf('w1')] });
+      expect(stderr.text).toContain(hideCursor);
+      end(tty);
+      expect(stderr.text.lastIndexOf(showCursor)).toBeGreaterThan(stderr.text.lastIndexOf(hideCursor));
+    }
+  });
+
+  it('makes room for a remark above the rows', () => {
+    const { stderr, tty } = start();
+    tty.start({ archive, nodes: [addressOf('w1')] });
+    stderr.writes.length = 0;
+    tty.warn('something odd');
+    const [erase, remark, frame] = stderr.writes;
+    expect(erase).toBe('\r\u001b[1A\u001b[J');
+    expect(remark).toBe('Warning: something odd\n');
+    expect(frame).toContain(beginFrame);
+  });
+
+  it('knows how many lines a frame takes after the window was made narrower', async () => {
+    const { stderr, tty } = start(80);
+    tty.start({ archive, nodes: [addressOf('w1')] });
+    tty.event({ type: 'phase', node: 'w1', phase: 'sending' });
+    tty.event(progressOf('w1', 0, 1000));
+    await sleep(250);
+    stderr.writes.length = 0;
+    stderr.columns = 40;
+    await sleep(150);
+    // The header and the row take two lines each now
+    expect(stderr.writes[0]).toContain('\u001b[3A');
+  });
+
+  it('ends with a table on standard output, and errors below', () => {
+    const { stdout, stderr, tty } = start();
+    tty.start({ archive, nodes: [addressOf('w1'), addressOf('w2')] });
+    const error = new ImgctlError('node_stalled', 'nothing came', { hint: 'Look.', context: { node: 'w2' } });
+    const outcomes = [outcomeOf('w1'), outcomeOf('w2', { status: 'failed', images: [], error })];
+    for (const outcome of outcomes) tty.event({ type: 'outcome', outcome });
+    stderr.text = '';
+    tty.finish(resultOf(outcomes));
+    expect(stdout.lines[0]).toMatch(/^┌─+┬/);
+    expect(stdout.lines.slice(1, 5).map((line) => line.replaceAll(/ +/g, ' '))).toEqual([
+      '│ NODE │ STATUS │ IMAGES │ SENT │ PRESENT │ TIME │',
+      expect.stringMatching(/^├─+┼/),
+      '│ w1 │ imported │ 1/1 │ 3.8 MiB │ 976.6 KiB │ 1.2 s │',
+      '│ w2 │ failed (node_stalled) │ 0/0 │ 3.8 MiB │ 976.6 KiB │ 1.2 s │',
+    ]);
+    expect(stripVTControlCharacters(stderr.text)).toContain(
+      'Error [node_stalled]: nothing came\n  node w2\n  Hint: Look.\n',
+    );
+    expect(stdout.lines.at(-1)).toBe('1 of 2 nodes has everything (1 image).');
+  });
+
+  it('has plain columns where the table does not fit, and in a file', () => {
+    const { stdout, tty } = start(30);
+    tty.finish(resultOf([outcomeOf('w1')]));
+    expect(stdout.text).not.toContain('│');
+    const file = new Captured();
+    createTtyReporter({ stdout: file, stderr: new Captured(), color: true, resultColor: false }).finish(
+      resultOf([outcomeOf('w1')]),
+    );
+    expect(file.text).not.toContain('│');
+    expect(file.text).not.toContain('\u001b');
+  });
+
+  it('shows what is being read', async () => {
+    const { stderr, tty } = start();
+    tty.reading({ label: 'standard input', bytes: 1024 });
+    tty.reading({ label: 'standard input', bytes: 3 * 1024 ** 2 });
+    await sleep(150);
+    expect(stderr.text).toContain('Reading standard input: 3.0 MiB');
+  });
+});
