@@ -1,4 +1,4 @@
-import { notePassed } from './reclaim.ts';
+import { giveBackChunk } from '../streams/chunk-pool.ts';
 
 /**
  * A request's body that can be left at any moment. undici goes on asking a source that waits (a pipe, a slow disk)
@@ -8,6 +8,7 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
   readonly #open: () => AsyncIterable<Uint8Array>;
   #source: AsyncIterator<Uint8Array> | undefined;
   #stopped = false;
+  #previous: Uint8Array | undefined;
   #wake: (() => void) | undefined;
   #failure: unknown;
 
@@ -46,9 +47,13 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
     });
     try {
       this.#source ??= this.#open()[Symbol.asyncIterator]();
+      // undici asks for the next chunk when the socket has taken the last one: a chunk is larger than what a socket
+      // buffers, so that it waits for the drain
+      if (this.#previous !== undefined) giveBackChunk(this.#previous);
+      this.#previous = undefined;
       const step = await Promise.race([this.#source.next(), stopped]);
       if (step.done) this.#stopped = true;
-      else notePassed(step.value.byteLength);
+      else this.#previous = step.value;
       return step;
     } catch (error) {
       if (!this.#stopped) this.#failure = error;

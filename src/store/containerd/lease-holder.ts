@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hasCode, ImgctlError } from '../../errors.ts';
 import { leases } from './api/leases.ts';
-import type { Connection } from './grpc/connection.ts';
+import { type Connection, collectsWithinMs } from './grpc/connection.ts';
 import { formatProcess, leaseLabels, thisProcess } from './lease-owner.ts';
 import { keepUnder, resourcesOf } from './lease-resources.ts';
 
@@ -178,7 +178,7 @@ export async function deleteLease(
   { sync = false }: { readonly sync?: boolean } = {},
 ): Promise<void> {
   try {
-    await connection.unary(leases.delete, { id, sync });
+    await connection.unary(leases.delete, { id, sync }, { timeoutMs: collectsWithinMs });
   } catch (error) {
     if (!hasCode(error, 'lease_lost')) throw error;
   }

@@ -1,6 +1,6 @@
 import type { StoredImage } from '../store.ts';
 import { images } from './api/images.ts';
-import type { CallOptions, Connection } from './grpc/connection.ts';
+import { type CallOptions, type Connection, collectsWithinMs } from './grpc/connection.ts';
 import { isNotFound } from './grpc/errors.ts';
 import { listImages } from './image-names.ts';
 
@@ -40,7 +40,7 @@ async function deleteName(
   options: CallOptions,
 ): Promise<boolean> {
   try {
-    await connection.unary(images.delete, { name, sync }, options);
+    await connection.unary(images.delete, { name, sync }, { ...options, timeoutMs: collectsWithinMs });
     return true;
   } catch (error) {
     if (isNotFound(error)) return false;

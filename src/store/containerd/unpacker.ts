@@ -4,6 +4,7 @@ import type { Descriptor } from '../../image/descriptor.ts';
 import type { Digest } from '../../image/digest.ts';
 import type { Unpacker, UnpackLayer } from '../store.ts';
 import { diff, snapshots } from './api/snapshots.ts';
+import { blobInfo } from './content-info.ts';
 import type { CallOptions, Connection } from './grpc/connection.ts';
 import { alreadyExists, isNotFound } from './grpc/errors.ts';
 import type { LeaseHolder } from './lease-holder.ts';
@@ -96,17 +97,16 @@ export class ContainerdUnpacker implements Unpacker {
   }
 
   /** containerd's own clients look for it. A layer blob that is not kept has no labels. */
-  async #labelUncompressed({ descriptor, diffId }: UnpackLayer, options: CallOptions): Promise<void> {
-    try {
-      await setBlobLabels(
-        this.#connection,
-        descriptor.digest,
-        { 'containerd.io/uncompressed': diffId },
-        options,
-      );
-    } catch (error) {
+  async #labelUncompressed(
+    { descriptor: { digest }, diffId }: UnpackLayer,
+    options: CallOptions,
+  ): Promise<void> {
+    const label = 'containerd.io/uncompressed';
+    const info = await blobInfo(this.#connection, digest, options);
+    if (info === undefined || info.labels[label] === diffId) return;
+    await setBlobLabels(this.#connection, digest, { [label]: diffId }, options).catch((error) => {
       if (!hasCode(error, 'blob_unknown')) throw error;
-    }
+    });
   }
 }
 

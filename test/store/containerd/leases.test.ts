@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Store } from '../../../src/store/store.ts';
 import { chunksOf, imageOf, randomBlob } from '../../support/blobs.ts';
 import { type ContainerdDaemon, startContainerd } from '../../support/containerd/daemon.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
-import { collectGarbage, halves, namespace, openStore, put, putImage } from './opened-store.ts';
+import { collectGarbage, halves, namespace, openStore, put, putImage, removeLeases } from './opened-store.ts';
 import { startOtherWriter } from './other-writer.ts';
 
 describeContainerd("imgctl's leases in containerd", (generation) => {
@@ -14,10 +14,7 @@ describeContainerd("imgctl's leases in containerd", (generation) => {
     daemon = await startContainerd(generation);
     store = await openStore(daemon);
   });
-  beforeEach(async () => {
-    for (const { id } of await daemon.leases(namespace))
-      await daemon.ctr(['-n', namespace, 'leases', 'rm', id]);
-  });
+  afterEach(() => removeLeases(daemon));
   afterAll(async () => {
     await store?.[Symbol.asyncDispose]();
     await daemon?.stop();

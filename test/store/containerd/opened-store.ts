@@ -39,6 +39,12 @@ export async function collectGarbage(daemon: ContainerdDaemon): Promise<void> {
   await deleteLease(connection, dummy.id, { sync: true });
 }
 
+/** What tests left on purpose: the next one starts with none. */
+export async function removeLeases(daemon: ContainerdDaemon): Promise<void> {
+  for (const { id } of await daemon.leases(namespace))
+    await daemon.ctr(['-n', namespace, 'leases', 'rm', '--sync', id]);
+}
+
 /** Keys of snapshots in which a layer is being unpacked, or was left half-way. */
 export async function extractions(daemon: ContainerdDaemon, of = namespace): Promise<string[]> {
   const { stdout } = await daemon.ctr(['-n', of, 'snapshots', 'ls']);

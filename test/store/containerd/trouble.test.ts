@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { openContainerdStore } from '../../../src/store/containerd/containerd-store.ts';
 import { chunksOf, randomBlob } from '../../support/blobs.ts';
@@ -22,7 +23,11 @@ describeContainerd('a containerd in trouble', (generation) => {
     const writing = lease.write(
       blob.descriptor,
       0,
-      halves(blob, () => daemon.kill()),
+      halves(blob, async () => {
+        // Until containerd has written what is on its way
+        await delay(500);
+        await daemon.kill();
+      }),
     );
     await expect(writing).rejects.toMatchObject({ code: 'store_unreachable' });
     await expect(store.info()).rejects.toMatchObject({ code: 'store_unreachable' });

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Store } from '../../../src/store/store.ts';
 import { bytesOf, chunksOf, randomBlob } from '../../support/blobs.ts';
 import { type ContainerdDaemon, startContainerd } from '../../support/containerd/daemon.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
-import { namespace, openStore, put, silentAfter } from './opened-store.ts';
+import { namespace, openStore, put, removeLeases, silentAfter } from './opened-store.ts';
 import { startOtherWriter } from './other-writer.ts';
 
 describeContainerd('writing blobs to containerd', (generation) => {
@@ -14,6 +14,7 @@ describeContainerd('writing blobs to containerd', (generation) => {
     daemon = await startContainerd(generation);
     store = await openStore(daemon);
   });
+  afterEach(() => removeLeases(daemon));
   afterAll(async () => {
     await store?.[Symbol.asyncDispose]();
     await daemon?.stop();
@@ -131,8 +132,7 @@ describeContainerd('writing blobs to containerd', (generation) => {
     await lease.claim({ blobs: [blob.descriptor] });
     await lease.release();
     expect(await daemon.ingests(namespace)).toEqual([]);
-    for (const { id } of await daemon.leases(namespace))
-      await daemon.ctr(['-n', namespace, 'leases', 'rm', '--sync', id]);
+    expect(await daemon.leases(namespace)).toEqual([]);
     expect((await daemon.ctr(['-n', namespace, 'content', 'ls', '-q'])).stdout).toBe('');
   });
 });

@@ -32,7 +32,8 @@ export class Channel implements Disposable {
   }
 
   open(headers: OutgoingHttpHeaders): ClientHttp2Stream {
-    const session = this.#session ?? this.#connect();
+    const held = this.#session;
+    const session = held === undefined || held.closed || held.destroyed ? this.#connect() : held;
     const stream = session.request(headers);
     this.#calls += 1;
     session.ref();
@@ -59,7 +60,7 @@ export class Channel implements Disposable {
       if (this.#session === session) this.#session = undefined;
     };
     session.once('connect', () => session.setLocalWindowSize(16 * windowBytes));
-    session.once('error', (error) => {
+    session.on('error', (error) => {
       this.#problem = error;
       forget();
     });

@@ -15,8 +15,11 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** Longer than containerd's slowest metadata call: one that waits for a garbage collection. */
+/** Longer than containerd's slowest metadata call. */
 const answerWithinMs = 120_000;
+
+/** For calls that return after a garbage collection: it removes files, perhaps tens of thousands from a slow disk. */
+export const collectsWithinMs = 15 * 60_000;
 
 /** A containerd, reached over its unix socket. Connects when it is first needed, and again when it was lost. */
 export class Connection implements Disposable {
