@@ -30,5 +30,6 @@ function exposeCollector(): Collect {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('typeof gc === "function" ? gc : () => {}') as Collect;
   setFlagsFromString('--no-expose-gc');
+  setFlagsFromString('--no-incremental-marking');
   return gc;
 }

@@ -1,11 +1,6 @@
 import { peek } from '../streams/peek.ts';
 import { unreadable } from './archive-errors.ts';
 import { type Compression, detectCompression, magicBytes } from './compression.ts';
-import { unbzip2 } from './decoders/bzip2.ts';
-import { gunzip } from './decoders/gzip.ts';
-import { unlz4 } from './decoders/lz4.ts';
-import { unxz } from './decoders/xz.ts';
-import { unzstd } from './decoders/zstd.ts';
 
 /** A decoder turns compressed bytes into plain ones, holding no more than its format demands. */
 type Decoder = (input: AsyncIterable<Uint8Array>, label: string) => AsyncIterable<Uint8Array>;
@@ -13,12 +8,13 @@ type Decoder = (input: AsyncIterable<Uint8Array>, label: string) => AsyncIterabl
 /** A tar.gz that was gzipped again is a mistake that happens; more than this is an attack. */
 const maxNesting = 4;
 
-const decoders: Readonly<Record<Exclude<Compression, 'none'>, Decoder>> = {
-  gzip: gunzip,
-  zstd: unzstd,
-  bzip2: unbzip2,
-  xz: unxz,
-  lz4: unlz4,
+/** Loaded when an archive needs it: most need one, or none. */
+const decoders: Readonly<Record<Exclude<Compression, 'none'>, () => Promise<Decoder>>> = {
+  gzip: async () => (await import('./decoders/gzip.ts')).gunzip,
+  zstd: async () => (await import('./decoders/zstd.ts')).unzstd,
+  bzip2: async () => (await import('./decoders/bzip2.ts')).unbzip2,
+  xz: async () => (await import('./decoders/xz.ts')).unxz,
+  lz4: async () => (await import('./decoders/lz4.ts')).unlz4,
 };
 
 /**
@@ -36,7 +32,8 @@ export async function decompress(
       throw unreadable(label, `it is compressed more than ${maxNesting} times over`);
     }
     compressions.push(found);
-    ({ start, stream } = await peek(decoders[found](stream, label), magicBytes));
+    const decode = await decoders[found]();
+    ({ start, stream } = await peek(decode(stream, label), magicBytes));
   }
   return { stream, compressions };
 }

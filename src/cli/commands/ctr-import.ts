@@ -30,7 +30,15 @@ export function ctrImportCommand(context: CommandContext): Command {
       const { push } = await import('../push.ts');
       const reporter = await context.reporter(options);
       const inputs = archiveInputs(files, () => io.stdin);
-      await using store = await openLocalStore(command, io);
+      const opening = openLocalStore(command, io);
+      // What comes next is loaded while the store answers
+      await Promise.allSettled([
+        opening,
+        import('../../archive/archive.ts'),
+        import('../../distribute/fan-out.ts'),
+        import('../../transfer/local-node.ts'),
+      ]);
+      await using store = await opening;
       const { createLocalNode } = await import('../../transfer/local-node.ts');
       const name = hostname();
       const node = createLocalNode(store, { name, owner: 'cli', version: programVersion() });
