@@ -22,6 +22,8 @@ export function drain(raw: IncomingMessage, bound: DrainBound): Promise<void> {
   const timer = setTimeout(onEnd, bound.ms);
   const ends = ['end', 'close', 'error'] as const;
   for (const event of ends) raw.on(event, onEnd);
+  // Whoever was reading has not noticed yet that it is over, and would pause the request when it has read ahead
+  raw.removeAllListeners('data');
   raw.on('data', onData);
   raw.resume();
   return promise.finally(() => {

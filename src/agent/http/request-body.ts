@@ -73,7 +73,9 @@ class Inbox {
   close(): void {
     clearTimeout(this.#timer);
     // The listener for errors stays: one that nobody hears would end the process
-    this.#raw.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).pause();
+    this.#raw.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+    // A reader may hang in its source and come here late, when the rest is being drained already
+    if (this.#raw.listenerCount('data') === 0) this.#raw.pause();
   }
 
   readonly #onData = (chunk: Buffer) => {
