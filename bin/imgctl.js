@@ -41,9 +41,12 @@ function start() {
       interrupt.abort();
     });
   });
+  // A result that could not be written (a full disk) is no success
+  let outputError;
   // `imgctl … | head`: whoever read has had enough, and a terminal can go away. The work goes on, and its status counts.
   const ignoreClosed = (error) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO' && error.code !== 'ERR_STREAM_DESTROYED') throw error;
+    if (error.code !== 'EPIPE' && error.code !== 'EIO' && error.code !== 'ERR_STREAM_DESTROYED')
+      outputError = error;
   };
 
   let readsInput = false;
@@ -67,7 +70,9 @@ function start() {
     )
     .then(
       (status) => {
-        process.exitCode = status;
+        process.exitCode = outputError === undefined ? status : status || 1;
+        if (outputError !== undefined)
+          process.stderr.write(`Error [internal]: the result could not be written: ${outputError.message}\n`);
         // A pipe whose writer sleeps would keep an interrupted command alive
         if (readsInput) process.stdin.destroy();
       },

@@ -134,6 +134,22 @@ export class AgentHttp {
   }
 
   #named(error: ImgctlError): ImgctlError {
-    return error.within({ node: this.#options.name, address: this.#options.baseUrl.host });
+    const { name, baseUrl, token } = this.#options;
+    return withoutSecret(error, token).within({ node: name, address: baseUrl.host });
   }
+}
+
+/** A peer that sends back what it was told must not bring the token into an error. */
+function withoutSecret(error: ImgctlError, secret: string | undefined): ImgctlError {
+  if (secret === undefined || !JSON.stringify([error.message, error.hint, error.context]).includes(secret))
+    return error;
+  const clean = (text: string) => text.replaceAll(secret, '[token]');
+  const context = Object.entries(error.context).map(([key, value]) => [
+    key,
+    typeof value === 'string' ? clean(value) : value,
+  ]);
+  return new ImgctlError(error.code, clean(error.message), {
+    hint: error.hint === undefined ? undefined : clean(error.hint),
+    context: Object.fromEntries(context),
+  });
 }

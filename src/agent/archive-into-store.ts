@@ -1,4 +1,5 @@
 import type { ImportEvent } from '../agent-api/events.ts';
+import { importArchiveStream } from '../archive/stream-archive.ts';
 import type { ImportOptions } from '../transfer/import.ts';
 import { importArchive } from '../transfer/import-archive.ts';
 import type { ArchiveSettings } from './http/context.ts';
@@ -17,8 +18,6 @@ export function archiveIntoStore(
       pin,
       unpack,
       read: async (sink, stop) => {
-        // Its decoders are of no use to an agent that gets blobs only
-        const { importArchiveStream } = await import('../archive/stream-archive.ts');
         return importArchiveStream(archive, sink, { label: 'the archive', tag, signal: stop });
       },
     },

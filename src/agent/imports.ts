@@ -88,7 +88,8 @@ export class ImportRegistry {
 
   #sweep(): void {
     for (const [id, record] of this.#records) {
-      if (record.idleMs < this.#options.idleMs) continue;
+      const limitMs = record.import.finished ? this.#options.idleMs / 10 : this.#options.idleMs;
+      if (record.idleMs < limitMs) continue;
       this.#records.delete(id);
       // Its lease expires by itself where the store does not answer
       record.leave({ discard: false }).catch(() => {});

@@ -100,9 +100,9 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   };
   const agent = await compose({ store, name, token, log, limits });
   const app = await createRouter(agent);
+  const { kind, version, namespace } = await store.info(signal);
   const servers = await listenOn(addresses, app.routing, limits);
   const bound = servers.map((server) => formatListen(boundAddress(server)));
-  const { kind, version, namespace } = await store.info(signal);
   log.info({ name, addresses: bound, store: { kind, version, namespace } }, 'agent ready');
   try {
     onReady?.({ name, addresses: bound, tokenFile });

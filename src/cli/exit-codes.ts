@@ -90,13 +90,14 @@ export function statusOfRun({ nodes, interrupted, strict }: RunOutcome): ExitSta
 export function statusOfAnswers(
   answers: readonly { readonly error?: ImgctlError | undefined }[],
   interrupted: boolean,
+  strict = false,
 ): ExitStatus {
   const nodes = answers.map(({ error }) =>
     error === undefined
       ? { status: 'unchanged' as const }
       : { status: isRefusal(error) ? ('refused' as const) : ('failed' as const), error },
   );
-  return statusOfRun({ nodes, interrupted, strict: false });
+  return statusOfRun({ nodes, interrupted, strict });
 }
 
 /** As distribute/ sees it: where nothing listens there is no agent; a host that does not answer is down. */

@@ -49,7 +49,7 @@ export async function push(
   if (options.dryRun) {
     const previews = await previewDistribution(fanOut);
     reporter.preview(previews);
-    return statusOfAnswers(previews, signal.aborted);
+    return statusOfAnswers(previews, signal.aborted, fanOut.strict);
   }
   const tellInterrupt = () =>
     reporter.note('Interrupted: leaving the imports, so that they can be resumed. Once more ends at once.');

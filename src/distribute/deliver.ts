@@ -1,6 +1,7 @@
 import { errorFromWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus, ImportState } from '../agent-api/schemas.ts';
 import { type ErrorCode, ImgctlError, toImgctlError } from '../errors.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
 import { feed } from '../transfer/feed.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
@@ -73,6 +74,7 @@ class Delivery {
     const { node, gate } = this.#options;
     try {
       this.#images = await this.#feed();
+      mustAnswerFor(this.#options.declaration.images ?? [], this.#images);
       return this.#failure(({ state }) => state !== 'ready');
     } catch (error) {
       const failure = toImgctlError(error).within({ node: node.name });
@@ -168,6 +170,20 @@ class Delivery {
   #noneReady(): boolean {
     return this.#images.every(({ state }) => state !== 'ready');
   }
+}
+
+/** A node that ends the import without a word on an image has not imported it. @throws ImgctlError `node_protocol` */
+function mustAnswerFor(declared: NonNullable<Declaration['images']>, answered: readonly ImageStatus[]): void {
+  const digests = new Map(answered.map(({ name, digest }) => [name, digest]));
+  const lost = declared.find(
+    ({ name, target }) =>
+      name === undefined || digests.get(formatReference(parseReference(name))) !== target.digest,
+  );
+  if (lost === undefined) return;
+  throw new ImgctlError('node_protocol', `the node does not say what became of ${lost.name}`, {
+    hint: 'Use the same version of imgctl on both sides.',
+    context: { image: lost.name ?? '', digest: lost.target.digest },
+  });
 }
 
 /** Nothing listens there: no agent. A host that does not answer is down, which is a failure. */

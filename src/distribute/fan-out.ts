@@ -4,6 +4,7 @@ import { type ImgctlError, toImgctlError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import { mustHave } from '../transfer/absent-blobs.ts';
 import { collectDocuments } from '../transfer/collect-documents.ts';
+import { declareLimitMs } from '../transfer/declare-limit.ts';
 import { SourceCheck } from '../transfer/source-check.ts';
 import { deliver } from './deliver.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
@@ -49,7 +50,7 @@ async function fullDeclaration({ source, declaration, signal }: FanOutOptions): 
 async function preview(
   { name, address, node }: FanOutNode,
   declaration: Declaration,
-  { source, signal }: FanOutOptions,
+  { source, stallTimeoutMs, signal }: FanOutOptions,
 ): Promise<NodePreview> {
   const nothing = {
     node: name,
@@ -60,8 +61,10 @@ async function preview(
     bytesSkipped: 0,
   };
   try {
-    mustSpeak((await node.describe(signal)).api);
-    const { images, missing, totalBytes, presentBytes } = await node.previewImport(declaration, signal);
+    const limit = AbortSignal.timeout(declareLimitMs(stallTimeoutMs, declaration));
+    const inTime = AbortSignal.any([signal, limit]);
+    mustSpeak((await node.describe(inTime)).api);
+    const { images, missing, totalBytes, presentBytes } = await node.previewImport(declaration, inTime);
     const failed = images.find(({ state }) => state === 'failed')?.error;
     const error = failed === undefined ? absence(source, missing, declaration) : errorFromWire(failed);
     return {

@@ -13,6 +13,7 @@ export class NodeProgress {
   readonly #begun = new Map<Digest, number>();
   readonly #offsets = new Map<Digest, number>();
   readonly #states = new Map<string, string>();
+  #ready = 0;
   #missingBytes = 0;
   #receivedBytes = 0;
   #skippedBytes = 0;
@@ -39,6 +40,7 @@ export class NodeProgress {
     this.#skippedBytes = presentBytes;
     for (const { digest, offset } of missing) this.#begun.set(digest, offset);
     for (const { name, state } of images) this.#states.set(name, state);
+    this.#ready = images.filter(({ state }) => state === 'ready').length;
     this.phase(missing.length > 0 ? 'sending' : 'verifying');
     this.#tell(true);
   }
@@ -52,6 +54,7 @@ export class NodeProgress {
       const { type, ...image } = event;
       const known = this.#states.get(image.name);
       this.#states.set(image.name, image.state);
+      if (known !== 'ready' && image.state === 'ready') this.#ready += 1;
       if (known !== image.state) this.#emit({ type, node, image });
       if (image.state === 'unpacking' && this.#receivedBytes >= this.#missingBytes) this.phase('unpacking');
       this.#tell(true);
@@ -71,15 +74,14 @@ export class NodeProgress {
     const now = performance.now();
     if (!always && now - this.#last < intervalMs && this.#receivedBytes < this.#missingBytes) return;
     this.#last = now;
-    const states = [...this.#states.values()];
     this.#emit({
       type: 'progress',
       node: this.#node,
       receivedBytes: Math.max(0, this.#receivedBytes),
       missingBytes: this.#missingBytes,
       skippedBytes: this.#skippedBytes,
-      imagesReady: states.filter((state) => state === 'ready').length,
-      images: states.length,
+      imagesReady: this.#ready,
+      images: this.#states.size,
     });
   }
 }

@@ -63,11 +63,15 @@ export function isReceiving({ receivedBytes, missingBytes, outcome }: NodeProgre
   return outcome === undefined && missingBytes > 0 && receivedBytes < missingBytes;
 }
 
+const longestForecastMs = 24 * 60 * 60 * 1000;
+
 /** Milliseconds until the last byte; undefined where nobody can tell. */
 export function timeLeft(node: NodeProgress, now: number): number | undefined {
   const rate = node.rate.at(now);
   if (!isReceiving(node) || rate <= 0) return undefined;
-  return ((node.missingBytes - node.receivedBytes) * 1000) / rate;
+  const left = ((node.missingBytes - node.receivedBytes) * 1000) / rate;
+  // A rate of next to nothing foretells nothing
+  return left > longestForecastMs ? undefined : left;
 }
 
 /** What a node is doing, in a few words. */

@@ -18,7 +18,7 @@ export class BlobWriters {
         await this.#lead(digest, request);
         return 'written';
       }
-      if (await follow(active, request)) return 'shared';
+      if (await request.waiting(() => follow(active, request))) return 'shared';
     }
   }
 
@@ -42,6 +42,8 @@ export class BlobWriters {
 export interface WriteRequest {
   readonly write: (onProgress: (offset: number) => void) => Promise<void>;
   readonly onProgress: (offset: number) => void;
+  /** Wraps the wait for another writer: whoever watches that one sees whether it stalls. */
+  readonly waiting: <T>(wait: () => Promise<T>) => Promise<T>;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -23,6 +23,7 @@ export class DeclaredImages {
   readonly #rules: ImportRules;
   readonly #choice: PlatformChoice;
   readonly #entries = new Map<string, ImageEntry>();
+  readonly #unsettled = new Set<ImageEntry>();
   readonly #needed = new Map<Digest, NeededBlob>();
   #totalBytes = 0;
   #presentBytes = 0;
@@ -38,8 +39,17 @@ export class DeclaredImages {
     return [...this.#entries.values()];
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Asked whenever one image ends: each is looked at until it is settled, and not again. */
   get settled(): boolean {
-    return this.entries.every(({ settled }) => settled);
+    for (const entry of this.#unsettled) {
+      if (!entry.settled) return false;
+      this.#unsettled.delete(entry);
+    }
+    return true;
   }
 
   /** Declares images and documents, finds what they need, and stores the documents. Answers the new images. */
@@ -52,6 +62,7 @@ export class DeclaredImages {
       if (name === undefined) throw unnamed(target);
       const entry = new ImageEntry(name, target);
       this.#entries.set(entry.name, entry);
+      this.#unsettled.add(entry);
       added.push(entry);
     }
     // What was declared before may have waited for these documents

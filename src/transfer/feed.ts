@@ -5,6 +5,7 @@ import type { Declaration, ImageStatus, ImportState, MissingBlob } from '../agen
 import { ImgctlError } from '../errors.ts';
 import type { BlobSource } from '../image/source.ts';
 import { mustHave } from './absent-blobs.ts';
+import { declareLimitMs } from './declare-limit.ts';
 import { sendBlobs } from './send-blobs.ts';
 import type { SourceCheck } from './source-check.ts';
 import { StallClock } from './stall-clock.ts';
@@ -69,7 +70,7 @@ async function open(
   stalled: () => void,
   signal: AbortSignal,
 ): Promise<ImportHandle> {
-  using _clock = new StallClock(stallTimeoutMs, stalled);
+  using _clock = new StallClock(declareLimitMs(stallTimeoutMs, declaration), stalled);
   return await node.openImport(declaration, signal);
 }
 

@@ -121,9 +121,9 @@ export class ImportContent {
     }
   }
 
-  /** Forgets documents in memory that no image needs any more; the store has them. */
-  forget(digests: Iterable<Digest>): void {
-    for (const digest of digests) this.#documents.delete(digest);
+  /** Lets go of what is held in memory: the import has ended. */
+  forget(): void {
+    this.#documents.clear();
   }
 }
 

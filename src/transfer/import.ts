@@ -4,7 +4,7 @@ import { errorToWire } from '../agent-api/errors.ts';
 import type { ImportEvent } from '../agent-api/events.ts';
 import type { ImportHandle } from '../agent-api/import-node.ts';
 import type { Declaration, ImageState, ImportState, More, PutResult } from '../agent-api/schemas.ts';
-import { ImgctlError, toImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import type { Lease, Store } from '../store/store.ts';
@@ -17,7 +17,7 @@ import type { ImageEntry } from './image-entry.ts';
 import { ImportContent } from './import-content.ts';
 import { importRules } from './import-rules.ts';
 import type { ImportRules } from './needs.ts';
-import { receiveBlob } from './receive-blob.ts';
+import { type Receiving, receiveBlob } from './receive-blob.ts';
 import { type Work, WorkInProgress } from './work-in-progress.ts';
 
 /**
@@ -133,7 +133,7 @@ export class Import implements ImportHandle {
     this.#mustBeOpen();
     const stopping = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
     const needed = this.#images.needed(blob.digest);
-    const received = await receiveBlob({
+    const received = await this.#receiving(blob.digest, {
       lease: this.#lease,
       writers: this.#options.writers,
       descriptor: needed?.descriptor ?? { mediaType: '', digest: blob.digest, size: blob.size },
@@ -146,6 +146,16 @@ export class Import implements ImportHandle {
     });
     await this.#turn.run(() => this.#blobArrived(blob.digest), stopping);
     return { received, relay: [] };
+  }
+
+  async #receiving(digest: Digest, receiving: Receiving): Promise<number> {
+    try {
+      return await receiveBlob(receiving);
+    } catch (error) {
+      // What did not verify is gone, and whoever asks where to begin must hear of it
+      if (hasCode(error, 'digest_mismatch', 'size_mismatch')) this.#content.partial.delete(digest);
+      throw error;
+    }
   }
 
   /** A blob whose digest is not known yet (a layer of a docker-save archive that is read front to back). */
@@ -165,6 +175,7 @@ export class Import implements ImportHandle {
     this.#ended ??= (async () => {
       this.#stop.abort(new ImgctlError('interrupted', 'the import was left'));
       await Promise.allSettled(this.#tasks);
+      this.#content.forget();
       await (discard ? this.#lease.release() : this.#lease.leave());
       this.#hub.emit(leftEvent());
     })();
@@ -236,7 +247,7 @@ export class Import implements ImportHandle {
   }
 
   #endIfSettled(): void {
-    if (this.#images.entries.length === 0 || !this.#images.settled || this.#ended !== undefined) return;
+    if (this.#images.size === 0 || !this.#images.settled || this.#ended !== undefined) return;
     const failed = this.#images.entries.some(({ state, graph }) => state === 'failed' && graph !== undefined);
     this.#ended = (async () => {
       try {
@@ -248,6 +259,7 @@ export class Import implements ImportHandle {
           message: `the lease could not be ended, it expires by itself: ${toImgctlError(error).message}`,
         });
       }
+      this.#content.forget();
       this.#hub.emit({ type: 'done', images: this.#images.entries.map((entry) => entry.status()) });
     })();
   }

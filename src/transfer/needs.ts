@@ -16,10 +16,10 @@ export interface ImportRules {
   readonly hostPlatforms: readonly Platform[];
 }
 
-/** A blob that an image needs. With a chain ID, the unpacked layer serves as well. */
+/** A blob that an image needs. With chain IDs, the layer unpacked to all of them serves as well. */
 export interface Need {
   readonly descriptor: Descriptor;
-  readonly chainId?: Digest | undefined;
+  readonly chainIds?: readonly Digest[] | undefined;
 }
 
 export interface Held {
@@ -44,24 +44,29 @@ export function manifestsToUnpack(graph: ImageGraph, rules: ImportRules): readon
 
 /** Every blob that the image needs, documents first, then layers bottom to top. */
 export function needsOf(graph: ImageGraph, rules: ImportRules): readonly Need[] {
-  const unpacked = new Map<Digest, Digest>();
+  const unpacked = new Map<Digest, Digest[]>();
   const asBlobs = new Set<Digest>();
   const toUnpack = new Set(manifestsToUnpack(graph, rules));
   for (const manifest of graph.manifests) {
     for (const layer of manifest.layers) {
-      if (toUnpack.has(manifest) && !rules.keepContent) unpacked.set(layer.descriptor.digest, layer.chainId);
-      else asBlobs.add(layer.descriptor.digest);
+      const { digest } = layer.descriptor;
+      // Platforms share layers on top of different ones
+      if (toUnpack.has(manifest) && !rules.keepContent)
+        unpacked.set(digest, [...(unpacked.get(digest) ?? []), layer.chainId]);
+      else asBlobs.add(digest);
     }
   }
   return graph.blobs.map((descriptor) =>
     asBlobs.has(descriptor.digest)
       ? { descriptor }
-      : { descriptor, chainId: unpacked.get(descriptor.digest) },
+      : { descriptor, chainIds: unpacked.get(descriptor.digest) },
   );
 }
 
-export function isMet({ descriptor, chainId }: Need, held: Held): boolean {
-  return held.whole.has(descriptor.digest) || (chainId !== undefined && held.unpacked.has(chainId));
+export function isMet({ descriptor, chainIds }: Need, held: Held): boolean {
+  return (
+    held.whole.has(descriptor.digest) || (chainIds?.every((chainId) => held.unpacked.has(chainId)) ?? false)
+  );
 }
 
 /** The missing set of these needs: each blob once, in the order in which images need them. */

@@ -17,7 +17,7 @@ export interface Receiving {
   readonly body: () => AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
   onProgress(offset: number, size: number): void;
-  /** Wraps what the store does with the last bytes: verify, make durable. */
+  /** Wraps what moves no bytes: what the store does with the last ones (verify, make durable), and waiting for others. */
   committing<T>(work: () => Promise<T>): Promise<T>;
 }
 
@@ -34,8 +34,10 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
   const outcome = await writers.write(digest, {
     signal,
     onProgress,
+    waiting: (wait) => receiving.committing(wait),
     write: async (tell) => {
-      const held = await lease.claim({ blobs: [descriptor] }, signal);
+      // Another process may be writing it: then this waits for that one
+      const held = await receiving.committing(() => lease.claim({ blobs: [descriptor] }, signal));
       if (held.whole.has(digest)) return;
       const start = held.partial.get(digest) ?? 0;
       if (start < receiving.offset) throw heldLess(descriptor, receiving.offset, start);

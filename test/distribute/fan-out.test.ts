@@ -139,6 +139,19 @@ describe('distributing to several nodes', () => {
     expect(node.store.contents().leases).toEqual([]);
   });
 
+  it('does not take a node at its word that says nothing of the image', async () => {
+    const liar = with_(nodeNamed('liar'), (handle) => ({
+      opened: { ...handle.opened, missing: [] },
+      state: async () => ({ ...handle.opened, missing: [] }),
+      events: async function* () {
+        yield { type: 'done' as const, images: [] };
+      },
+    }));
+    expect(await distribute(options([liar]))).toMatchObject([
+      { status: 'failed', error: { code: 'node_protocol' } },
+    ]);
+  });
+
   it('gives up after its retries', async () => {
     const dead = with_(nodeNamed('dead'), () => ({
       put: () => Promise.reject(new ImgctlError('node_unreachable', 'the connection broke')),

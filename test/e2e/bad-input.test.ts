@@ -210,6 +210,39 @@ describe('bad input', () => {
     }
   });
 
+  it('a node that takes connections and says nothing holds up neither a listing nor a preview', async () => {
+    const mute = createTcpServer(() => undefined);
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const nodes = `n1=${agent.address},mute=127.0.0.1:${(mute.address() as AddressInfo).port}`;
+    const common = ['--nodes', nodes, '--token-file', agent.tokenFile, '-o', 'json'];
+    try {
+      const preview = await runCli(['images', 'import', '--dry-run', '--stall-timeout', '1s', ...common], {
+        input: good,
+      });
+      expect(preview.status, preview.stdout).toBe(3);
+      const listing = await runCli(['images', 'list', ...common]);
+      expect(listing.status, listing.stdout).toBe(3);
+      expect(JSON.parse(listing.stdout).nodes).toMatchObject([
+        { node: 'n1', images: expect.any(Array) },
+        { node: 'mute', error: { code: 'node_unreachable' } },
+      ]);
+    } finally {
+      mute.close();
+    }
+  }, 60_000);
+
+  it('a result that cannot be written is no success, and no stack trace', async () => {
+    const { status, stderr } = await runCli(
+      ['images', 'list', '--nodes', agent.address, '--token-file', agent.tokenFile, '-o', 'json'],
+      {
+        stdoutFile: '/dev/full',
+      },
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain('could not be written');
+    expect(stderr).not.toContain('    at ');
+  });
+
   it('a good archive, after all of these: it is imported, and then unchanged', async () => {
     const again = await importing(good);
     expect(again.status).toBe(0);

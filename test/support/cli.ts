@@ -11,6 +11,8 @@ export interface CliOptions {
   readonly inputFile?: string | undefined;
   /** A pipe on standard input. */
   readonly input?: Uint8Array | Readable | undefined;
+  /** Where standard output goes in place of the result. */
+  readonly stdoutFile?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
   /** Ends the program after so many milliseconds, so that a test that hangs says what it printed. */
@@ -34,12 +36,13 @@ export interface RunningCli {
 
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
   const fd = options.inputFile === undefined ? undefined : openSync(options.inputFile, 'r');
+  const out = options.stdoutFile === undefined ? undefined : openSync(options.stdoutFile, 'w');
   const child = spawn(process.execPath, [bin, ...args], {
-    stdio: [fd ?? (options.input === undefined ? 'ignore' : 'pipe'), 'pipe', 'pipe'],
+    stdio: [fd ?? (options.input === undefined ? 'ignore' : 'pipe'), out ?? 'pipe', 'pipe'],
     env: cleanEnvironment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
-  if (fd !== undefined) closeSync(fd);
+  for (const opened of [fd, out]) if (opened !== undefined) closeSync(opened);
   let stdout = '';
   let stderr = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -198,6 +198,30 @@ describe('an import', () => {
     expect(store.contents().leases).toEqual([]);
   });
 
+  it('begins at 0 again after bytes that did not verify', async () => {
+    const image = imageOf(['a']);
+    const target = await open(node(), declarationOf(image));
+    const [layer] = image.layers;
+    if (layer === undefined) throw new Error('one layer');
+    const wrong = { ...layer, bytes: Buffer.alloc(layer.bytes.byteLength, '!') };
+    await expect(put(target, wrong)).rejects.toMatchObject({ code: 'digest_mismatch' });
+    expect((await target.state()).missing).toMatchObject([{ offset: 0 }]);
+    await put(target, layer);
+    expect((await outcome(target)).at(-1)).toMatchObject({ images: [{ state: 'ready' }] });
+  });
+
+  it('settles thousands of names of one image without looking at all of them each time', async () => {
+    const store = node();
+    const image = imageOf(['a']);
+    const first = await open(store, declarationOf(image));
+    for (const layer of image.layers) await put(first, layer);
+    await outcome(first);
+    const names = Array.from({ length: 3000 }, (_, i) => ({ name: `app:tag-${i}`, target: image.target }));
+    const target = await open(store, { ...declarationOf(image), images: names });
+    expect((await outcome(target)).at(-1)).toMatchObject({ type: 'done' });
+    expect(await store.listImages()).toHaveLength(3002);
+  });
+
   it('says where to begin when a transfer begins after what it holds', async () => {
     const image = imageOf(['a']);
     const target = await open(node(), declarationOf(image));

@@ -21,7 +21,9 @@ export function ctrRemoveCommand(context: CommandContext): Command {
       await using store = await openLocalStore(command, io);
       const { address } = await store.info(io.signal);
       const images = [...new Set(refs)].map((name) => ({ name }));
-      const answers = await askNodes(images, ({ name }) => remove(store, name, io.signal), io.signal);
+      const answers = await askNodes(images, ({ name }, signal) => remove(store, name, signal), {
+        signal: io.signal,
+      });
       const results = answers.map(({ node, answer, error }) => ({
         node: hostname(),
         address,

@@ -23,7 +23,10 @@ export function imagesListCommand(context: CommandContext): Command {
       const reporter = await context.reporter(options);
       const found = await findNodes(options, io, reporter);
       await using connected = await connectNodes(found, options, io);
-      const answers = await askNodes(connected.nodes, ({ node }) => node.images(io.signal), io.signal);
+      const answers = await askNodes(connected.nodes, ({ node }, signal) => node.images(signal), {
+        signal: io.signal,
+        withinMs: 30_000,
+      });
       const listing = answers.map(({ node: { name, address }, answer, error }) => ({
         node: name,
         address,

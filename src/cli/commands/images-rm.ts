@@ -32,8 +32,9 @@ export function imagesRemoveCommand(context: CommandContext): Command {
       const pairs = connected.nodes.flatMap((node) => names.map((image) => ({ ...node, image })));
       const answers = await askNodes(
         pairs,
-        ({ node, image }) => node.removeImage(image, io.signal),
-        io.signal,
+        ({ node, image }, signal) => node.removeImage(image, signal),
+        // Removing waits for the space to be freed
+        { signal: io.signal, withinMs: 120_000 },
       );
       const results = answers.map(({ node: { name, address, image }, answer, error }) => ({
         node: name,
