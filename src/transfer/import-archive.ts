@@ -40,7 +40,8 @@ export async function* importArchive(
   let failure: ImgctlError | undefined;
   const reading = readInto(target, read, signal).catch(async (error: unknown) => {
     failure = toImgctlError(error);
-    await target.leave();
+    // What filled the disk is of no use to the next try, which would find it full
+    await target.leave({ discard: failure.code === 'store_full' });
   });
   try {
     for await (const event of target.events(signal)) {
