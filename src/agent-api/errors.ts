@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ErrorCode, type ErrorContext, ImgctlError } from '../errors.ts';
+import { type ErrorCode, type ErrorContext, ImgctlError, printable } from '../errors.ts';
 
 /** Errors as they travel: `{"error":{"code","message","hint?","context?"}}`. Causes stay at home, in the agent's log. */
 
@@ -41,10 +41,4 @@ function printableContext(context: WireError['context']): ErrorContext {
       typeof value === 'number' ? value : Array.isArray(value) ? value.map(printable) : printable(value),
     ]),
   );
-}
-
-/** What a peer says ends up on a terminal: control characters, and with them escape sequences, are taken out. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ');
 }

@@ -1,4 +1,4 @@
-import { printable } from './errors.ts';
+import { printable } from '../errors.ts';
 
 /** Everything that a peer says as parsed JSON, fit for a terminal: see `printable`. */
 export function printableJson(json: unknown): unknown {

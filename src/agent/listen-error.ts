@@ -1,5 +1,4 @@
-import { printable } from '../agent-api/errors.ts';
-import { ImgctlError } from '../errors.ts';
+import { ImgctlError, printable } from '../errors.ts';
 import { formatListen, type ListenAddress } from './listen.ts';
 import { findPortHolder, isMicrok8s, type PortHolder, programOf } from './port-holder.ts';
 

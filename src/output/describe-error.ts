@@ -1,5 +1,4 @@
-import type { ImgctlError } from '../errors.ts';
-import { printable } from './printable.ts';
+import { type ImgctlError, printable } from '../errors.ts';
 import type { Style } from './style.ts';
 
 /** Longer chains say nothing more. */

@@ -1,6 +1,6 @@
+import { printable } from '../errors.ts';
 import { count, formatClock, formatPart, formatRate } from './format.ts';
 import { activity, isReceiving, type NodeProgress, type ProgressModel, timeLeft } from './node-progress.ts';
-import { printable } from './printable.ts';
 import type { Style } from './style.ts';
 import { cutText, fitText, textWidth } from './text-width.ts';
 

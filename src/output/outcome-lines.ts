@@ -1,8 +1,7 @@
 import type { NodeOutcome } from '../distribute/outcome.ts';
-import type { ImgctlError } from '../errors.ts';
+import { type ImgctlError, printable } from '../errors.ts';
 import { describeError } from './describe-error.ts';
 import { count, formatBytes, formatDuration } from './format.ts';
-import { printable } from './printable.ts';
 import type { Style } from './style.ts';
 
 /** More failed images of one node than this are counted, not listed. */

@@ -1,10 +1,9 @@
 import type { DistributeEvent, NodePreview } from '../distribute/outcome.ts';
-import type { ImgctlError } from '../errors.ts';
+import { type ImgctlError, printable } from '../errors.ts';
 import { describeError } from './describe-error.ts';
 import { formatBytes, formatDuration, formatPart, formatRate } from './format.ts';
 import { activity, isReceiving, type NodeProgress, ProgressModel, timeLeft } from './node-progress.ts';
 import { allErrorLines, outcomeErrorLines, outcomeLine } from './outcome-lines.ts';
-import { printable } from './printable.ts';
 import type {
   ImportResult,
   NodeListing,

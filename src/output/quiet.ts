@@ -1,7 +1,6 @@
-import type { ImgctlError } from '../errors.ts';
+import { type ImgctlError, printable } from '../errors.ts';
 import { describeError } from './describe-error.ts';
 import { allErrorLines } from './outcome-lines.ts';
-import { printable } from './printable.ts';
 import type { NodeListing, Reporter } from './reporter.ts';
 import { type OutputStreams, printLines } from './streams.ts';
 import { createStyle } from './style.ts';

@@ -1,7 +1,6 @@
 import type { NodeOutcome, NodePreview } from '../distribute/outcome.ts';
-import type { ImgctlError } from '../errors.ts';
+import { type ImgctlError, printable } from '../errors.ts';
 import { count, formatBytes, formatDuration } from './format.ts';
-import { printable } from './printable.ts';
 import type { ImportResult, NodeListing, RemoveResult } from './reporter.ts';
 import { fitText, textWidth } from './text-width.ts';
 

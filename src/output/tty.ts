@@ -1,11 +1,11 @@
 import ora, { type Ora, spinners } from 'ora';
 import type { DistributeEvent } from '../distribute/outcome.ts';
+import { printable } from '../errors.ts';
 import { formatBytes, formatPart, formatRate } from './format.ts';
 import { FrameStream } from './frame-stream.ts';
 import { type Canvas, liveHeader, liveRows } from './live-rows.ts';
 import { ProgressModel } from './node-progress.ts';
 import { createPlainReporter } from './plain.ts';
-import { printable } from './printable.ts';
 import { RateMeter } from './rate.ts';
 import type { ReadingProgress, Reporter, RunStart } from './reporter.ts';
 import type { OutputStream, OutputStreams } from './streams.ts';

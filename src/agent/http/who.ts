@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { printable } from '../../agent-api/errors.ts';
+import { printable } from '../../errors.ts';
 
 /** The client as the log names it: its address and what it calls itself. */
 export function whoIs({ raw, headers }: FastifyRequest): string {
