@@ -39,7 +39,20 @@ _imgctl() {
     'imgctl ctr image:tag') command='imgctl ctr image tag' ;;
     'imgctl ctr image:export') command='imgctl ctr image export' ;;
     'imgctl images import:--nodes' | \
+      'imgctl images import:--discover' | \
+      'imgctl images import:--selector' | \
+      'imgctl images import:--exclude' | \
+      'imgctl images import:--kubeconfig' | \
+      'imgctl images import:--context' | \
+      'imgctl images import:--agent-port' | \
+      'imgctl images import:--ca-file' | \
+      'imgctl images import:--cert' | \
+      'imgctl images import:--key' | \
       'imgctl images import:--token-file' | \
+      'imgctl images import:--config' | \
+      'imgctl images import:--driver' | \
+      'imgctl images import:--microk8s-token-file' | \
+      'imgctl images import:--microk8s-ca' | \
       'imgctl images import:--platform' | \
       'imgctl images import:--tag' | \
       'imgctl images import:--retries' | \
@@ -49,11 +62,37 @@ _imgctl() {
       'imgctl images import:-o' | \
       'imgctl images import:--output' | \
       'imgctl images list:--nodes' | \
+      'imgctl images list:--discover' | \
+      'imgctl images list:--selector' | \
+      'imgctl images list:--exclude' | \
+      'imgctl images list:--kubeconfig' | \
+      'imgctl images list:--context' | \
+      'imgctl images list:--agent-port' | \
+      'imgctl images list:--ca-file' | \
+      'imgctl images list:--cert' | \
+      'imgctl images list:--key' | \
       'imgctl images list:--token-file' | \
+      'imgctl images list:--config' | \
+      'imgctl images list:--driver' | \
+      'imgctl images list:--microk8s-token-file' | \
+      'imgctl images list:--microk8s-ca' | \
       'imgctl images list:-o' | \
       'imgctl images list:--output' | \
       'imgctl images rm:--nodes' | \
+      'imgctl images rm:--discover' | \
+      'imgctl images rm:--selector' | \
+      'imgctl images rm:--exclude' | \
+      'imgctl images rm:--kubeconfig' | \
+      'imgctl images rm:--context' | \
+      'imgctl images rm:--agent-port' | \
+      'imgctl images rm:--ca-file' | \
+      'imgctl images rm:--cert' | \
+      'imgctl images rm:--key' | \
       'imgctl images rm:--token-file' | \
+      'imgctl images rm:--config' | \
+      'imgctl images rm:--driver' | \
+      'imgctl images rm:--microk8s-token-file' | \
+      'imgctl images rm:--microk8s-ca' | \
       'imgctl images rm:-o' | \
       'imgctl images rm:--output' | \
       'imgctl agent run:--listen' | \
@@ -115,7 +154,20 @@ _imgctl() {
   # The value of an option
   case "$command:$previous" in
   'imgctl images import:--nodes') :; return ;;
+  'imgctl images import:--discover') :; return ;;
+  'imgctl images import:--selector') :; return ;;
+  'imgctl images import:--exclude') :; return ;;
+  'imgctl images import:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--context') :; return ;;
+  'imgctl images import:--agent-port') :; return ;;
+  'imgctl images import:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--key') _imgctl_files -f "$current"; return ;;
   'imgctl images import:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images import:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images import:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images import:--platform') :; return ;;
   'imgctl images import:--tag') :; return ;;
   'imgctl images import:--retries') :; return ;;
@@ -124,10 +176,36 @@ _imgctl() {
   'imgctl images import:--spool-dir') _imgctl_files -d "$current"; return ;;
   'imgctl images import:-o' | 'imgctl images import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images list:--nodes') :; return ;;
+  'imgctl images list:--discover') :; return ;;
+  'imgctl images list:--selector') :; return ;;
+  'imgctl images list:--exclude') :; return ;;
+  'imgctl images list:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:--context') :; return ;;
+  'imgctl images list:--agent-port') :; return ;;
+  'imgctl images list:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:--key') _imgctl_files -f "$current"; return ;;
   'imgctl images list:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images list:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images list:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images list:-o' | 'imgctl images list:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images rm:--nodes') :; return ;;
+  'imgctl images rm:--discover') :; return ;;
+  'imgctl images rm:--selector') :; return ;;
+  'imgctl images rm:--exclude') :; return ;;
+  'imgctl images rm:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:--context') :; return ;;
+  'imgctl images rm:--agent-port') :; return ;;
+  'imgctl images rm:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:--key') _imgctl_files -f "$current"; return ;;
   'imgctl images rm:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images rm:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images rm:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images rm:-o' | 'imgctl images rm:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl agent run:--listen') :; return ;;
   'imgctl agent run:--store') :; return ;;
@@ -168,9 +246,9 @@ _imgctl() {
     case $command in
     'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
     'imgctl images') _imgctl_words '-h --help' "$current" ;;
-    'imgctl images import') _imgctl_words '--nodes --token-file --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl images list') _imgctl_words '--nodes --token-file -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl images rm') _imgctl_words '--nodes --token-file -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
     'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --insecure-http --max-imports -h --help' "$current" ;;
     'imgctl ctr') _imgctl_words '-a --address -n --namespace -h --help' "$current" ;;

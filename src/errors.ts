@@ -48,6 +48,8 @@ export type ErrorCode =
   | 'node_unauthorized'
   | 'node_untrusted'
   | 'node_not_agent'
+  | 'node_unknown'
+  | 'runtime_unsupported'
   | 'node_stalled'
   | 'node_protocol'
   | 'import_gone'
@@ -57,6 +59,11 @@ export type ErrorCode =
   | 'request_too_large'
   | 'route_unknown'
   | 'overloaded'
+  // Finding the cluster, and being let in
+  | 'discovery_failed'
+  | 'config_invalid'
+  | 'certificate_invalid'
+  | 'deploy_failed'
   // The agent's own start
   | 'address_in_use'
   | 'listen_insecure'

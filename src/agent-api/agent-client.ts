@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls';
 import type { Digest } from '../image/digest.ts';
 import { AgentHttp } from './agent-http.ts';
 import type { ImportNode } from './import-node.ts';
@@ -28,13 +27,20 @@ export interface AgentClientOptions {
    * made sure that it is loopback, or that `http://` was written out.
    */
   readonly baseUrl: URL;
-  readonly token?: string | undefined;
+  /** What is shown to the agent, and what it is verified against. */
+  readonly trust?: AgentTrust | undefined;
   /** What errors call the node. */
   readonly name: string;
   /** Milliseconds; 10 s unless given. */
   readonly connectTimeoutMs?: number | undefined;
-  /** The authority, and a certificate of one's own, for https. */
-  readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'> | undefined;
+}
+
+/** Certificates and the key are PEM. */
+export interface AgentTrust {
+  readonly token?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 export interface AgentClient extends ImportNode, AsyncDisposable {

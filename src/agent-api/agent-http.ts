@@ -5,6 +5,7 @@ import type { AgentClientOptions } from './agent-client.ts';
 import { type Answer, readJsonAnswer, refuse } from './answer.ts';
 import { connectionError } from './connection-errors.ts';
 import { OutgoingBody } from './outgoing-body.ts';
+import { tlsOptions } from './tls-options.ts';
 
 /** Requests to one agent. Whatever goes wrong comes out as an ImgctlError that names the node. */
 
@@ -31,7 +32,8 @@ export class AgentHttp {
 
   constructor(options: AgentClientOptions) {
     this.#options = options;
-    const { baseUrl, tls, connectTimeoutMs = 10_000 } = options;
+    const { baseUrl, trust = {}, connectTimeoutMs = 10_000 } = options;
+    const tls = baseUrl.protocol === 'https:' ? tlsOptions(baseUrl, trust) : {};
     this.#pool = new Pool(baseUrl.origin, {
       connections: maxConnections,
       pipelining: 1,
@@ -106,7 +108,7 @@ export class AgentHttp {
     body: string | OutgoingBody | null,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
-    const { token } = this.#options;
+    const token = this.#options.trust?.token;
     return await this.#pool.request({
       method,
       path,
@@ -134,8 +136,8 @@ export class AgentHttp {
   }
 
   #named(error: ImgctlError): ImgctlError {
-    const { name, baseUrl, token } = this.#options;
-    return withoutSecret(error, token).within({ node: name, address: baseUrl.host });
+    const { name, baseUrl, trust } = this.#options;
+    return withoutSecret(error, trust?.token).within({ node: name, address: baseUrl.host });
   }
 }
 

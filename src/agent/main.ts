@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
-import { defaultDataDir, tokenFileIn } from '../config/token-file.ts';
 import type { Store } from '../store/store.ts';
 import { BlobWriters } from '../transfer/blob-writers.ts';
 import { Import } from '../transfer/import.ts';
 import { createLocalNode } from '../transfer/local-node.ts';
+import { defaultDataDir, tokenFileIn } from '../trust/token-file.ts';
 import { archiveIntoStore } from './archive-into-store.ts';
 import { TokenCheck } from './http/auth.ts';
 import type { AgentContext, AgentLimits } from './http/context.ts';
@@ -57,6 +56,8 @@ export interface AgentReady {
 }
 
 export interface RunAgentOptions {
+  /** Of the program, as the node's description has it. */
+  readonly version: string;
   /** Stops the agent in order: see stopAgent. */
   readonly signal: AbortSignal;
   /** Ends the wait for what is under way: a second signal of an impatient user. */
@@ -98,7 +99,7 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
     ...(settings.maxImports === undefined ? {} : { maxImports: settings.maxImports }),
     ...options.limits,
   };
-  const agent = await compose({ store, name, token, log, limits });
+  const agent = compose({ store, name, version: options.version, token, log, limits });
   const app = await createRouter(agent);
   const { kind, version, namespace } = await store.info(signal);
   const servers = await listenOn(addresses, app.routing, limits);
@@ -116,13 +117,14 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
 interface Ingredients {
   readonly store: Store;
   readonly name: string;
+  readonly version: string;
   readonly token: string;
   readonly log: AgentContext['log'];
   readonly limits: AgentLimits;
 }
 
-async function compose({ store, name, token, log, limits }: Ingredients): Promise<AgentContext> {
-  const node = createLocalNode(store, { name, owner: name, version: await ownVersion() });
+function compose({ store, name, version, token, log, limits }: Ingredients): AgentContext {
+  const node = createLocalNode(store, { name, owner: name, version });
   const writers = new BlobWriters();
   const importsInto = (signal: AbortSignal) => ({ store, owner: name, writers, signal });
   const imports: ImportRegistry = new ImportRegistry({
@@ -156,10 +158,4 @@ async function compose({ store, name, token, log, limits }: Ingredients): Promis
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-/** From package.json, which is two folders up from src/agent and from dist/agent alike. */
-async function ownVersion(): Promise<string> {
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isReadableByAll, readToken } from '../config/token-file.ts';
 import { hasCode, ImgctlError } from '../errors.ts';
+import { isReadableByAll, readToken } from '../trust/token-file.ts';
 import type { Log } from './log.ts';
 
 /**

@@ -27,6 +27,8 @@ const usageCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'digest_invalid',
   'listen_insecure',
   'token_missing',
+  'config_invalid',
+  'certificate_invalid',
 ]);
 
 /** Nothing can have been sent: there is nothing fit to send, or nobody to send it to. */
@@ -49,6 +51,9 @@ const refusedCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'store_not_found',
   'store_unreachable',
   'node_not_agent',
+  'node_unknown',
+  'runtime_unsupported',
+  'discovery_failed',
   'namespace_forbidden',
 ]);
 

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
+import { type Driver, drivers } from '../config/settings.ts';
 import { outputFormats } from '../output/create-reporter.ts';
-import { addPlatforms, parseCount, parseDuration } from './parse-values.ts';
+import { addNames, addPlatforms, parseCount, parseDuration } from './parse-values.ts';
 
 /** The options that several commands share, each in one place: name, meaning, parser and type. */
 
@@ -23,21 +24,51 @@ export function addOutputOptions(command: Command): Command {
     .option('--no-color', 'no colors (as the environment variable NO_COLOR)');
 }
 
+/** Which nodes, and how they are spoken to. What is absent comes from the environment or the configuration file. */
 export interface NodeOptions {
   readonly nodes?: string;
+  readonly discover?: string;
+  readonly selector?: string;
+  readonly exclude?: string[];
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly agentPort?: number;
+  readonly caFile?: string;
+  readonly cert?: string;
+  readonly key?: string;
   readonly tokenFile?: string;
+  readonly config?: string;
+  readonly driver?: Driver;
+  readonly microk8sTokenFile?: string;
+  readonly microk8sCa?: string;
 }
 
 export function addNodeOptions(command: Command): Command {
   return command
-    .option(
-      '--nodes <list>',
-      'nodes, apart by commas: [name=][http://]host[:port]; port 25000 unless given (env: IMGCTL_NODES; default: the agent of this machine)',
+    .option('--nodes <list>', 'nodes, apart by commas: [name=][http://]host[:port] (env: IMGCTL_NODES)')
+    .option('--discover <how>', 'kubernetes, dns:NAME or local (default: whatever is configured)')
+    .option('--selector <labels>', 'only Kubernetes nodes with these labels')
+    .option('--exclude <nodes>', 'leave these nodes out, by name', addNames)
+    .option('--kubeconfig <file>', 'which kubeconfig to list nodes with (default: wherever it is)')
+    .option('--context <name>', 'which context of the kubeconfig')
+    .addOption(
+      new Option('--agent-port <port>', 'where agents listen (default: 25000)').argParser(
+        parseCount(1, 65_535),
+      ),
     )
-    .option(
-      '--token-file <file>',
-      "file with the cluster's token (env: IMGCTL_TOKEN_FILE; default: the local agent's own)",
-    );
+    .option('--ca-file <file>', 'authority that signed the certificates of agents (env: IMGCTL_CA_FILE)')
+    .option('--cert <file>', "the command's own certificate, for agents that want one (env: IMGCTL_CERT)")
+    .option('--key <file>', 'its private key (env: IMGCTL_KEY)')
+    .option('--token-file <file>', "file with the cluster's token (env: IMGCTL_TOKEN_FILE)")
+    .option('--config <file>', 'configuration file (env: IMGCTL_CONFIG)')
+    .addOption(
+      new Option(
+        '--driver <driver>',
+        'what nodes are spoken to as (default: what they turn out to be)',
+      ).choices(drivers),
+    )
+    .option('--microk8s-token-file <file>', "MicroK8s's callback token (default: found on a MicroK8s node)")
+    .option('--microk8s-ca <file>', 'certificates that MicroK8s nodes may show');
 }
 
 export interface PlatformOptions {

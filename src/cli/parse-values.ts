@@ -42,3 +42,9 @@ export function addPlatforms(text: string, before: readonly string[] = []): stri
 export function addValue(text: string, before: readonly string[] = []): string[] {
   return [...before, text];
 }
+
+/** Names apart by commas, added to those before. */
+export function addNames(text: string, before: readonly string[] = []): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  return [...new Set([...before, ...names.filter((name) => name !== '')])];
+}

@@ -1,15 +1,15 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { ImgctlError } from '../errors.ts';
-import type { DiscoveredNode } from './discovery.ts';
+import type { AgentAddressing, DiscoveredNode } from './discovery.ts';
 
 const nodeName = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,252}$/u;
 const hostLabel = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 /**
- * One entry of a list of nodes: `[name=][http://]host[:port]`, IPv6 in brackets.
+ * One entry of a list of nodes: `[name=][http[s]://]host[:port]`, IPv6 in brackets.
  * @throws ImgctlError `usage`, naming the entry
  */
-export function parseNodeEntry(entry: string, defaultPort: number): DiscoveredNode {
+export function parseNodeEntry(entry: string, { defaultPort, tls = false }: AgentAddressing): DiscoveredNode {
   const equals = entry.indexOf('=');
   const name = equals < 0 ? undefined : entry.slice(0, equals);
   if (name !== undefined && !nodeName.test(name))
@@ -21,26 +21,26 @@ export function parseNodeEntry(entry: string, defaultPort: number): DiscoveredNo
   return {
     name: name ?? (port === undefined ? bracketed : address),
     address,
-    url: new URL(`${scheme}://${address}`),
+    url: new URL(`${scheme ?? (tls || !isLoopbackHost(bracketed) ? 'https' : 'http')}://${address}`),
   };
 }
 
-/**
- * A host without a scheme is spoken to over plain HTTP: this version has nothing else. With TLS it will be https
- * unless it is loopback, and `http://` written out stays consent to plain HTTP: this is the place.
- */
-function splitScheme(entry: string, rest: string): { scheme: 'http'; authority: string } {
+/** `http://` written out is consent to plain HTTP; a host without a scheme is spoken to over https but on loopback. */
+function splitScheme(
+  entry: string,
+  rest: string,
+): { scheme: 'http' | 'https' | undefined; authority: string } {
   const match = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/i.exec(rest);
-  if (match === null) return { scheme: 'http', authority: rest };
-  const [, scheme = '', authority = ''] = match;
-  if (scheme.toLowerCase() === 'http') return { scheme: 'http', authority: authority.replace(/\/$/, '') };
-  if (scheme.toLowerCase() === 'https')
-    throw invalid(
-      entry,
-      'https is not supported by this version',
-      'Write http:// or leave the scheme out, and keep the network between this machine and the node to yourself: the token travels in the clear.',
-    );
+  if (match === null) return { scheme: undefined, authority: rest };
+  const scheme = match[1]?.toLowerCase();
+  const authority = match[2]?.replace(/\/$/, '') ?? '';
+  if (scheme === 'http' || scheme === 'https') return { scheme, authority };
   throw invalid(entry, `${scheme}:// is not spoken by agents`, 'Write host or host:port.');
+}
+
+/** Whether what is sent there stays on this machine. `host` as a URL writes it. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function splitPort(entry: string, authority: string): { host: string; port: number | undefined } {

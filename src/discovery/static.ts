@@ -1,20 +1,15 @@
 import { ImgctlError } from '../errors.ts';
-import type { DiscoveredNode, Discovery } from './discovery.ts';
+import type { AgentAddressing, DiscoveredNode, Discovery } from './discovery.ts';
 import { parseNodeEntry } from './node-entry.ts';
 
-export interface StaticOptions {
-  /** Of entries that name none. */
-  readonly defaultPort: number;
-}
-
 /** The nodes of a list: what `--nodes` and `IMGCTL_NODES` hold. */
-export function staticDiscovery(list: string, options: StaticOptions): Discovery {
+export function staticDiscovery(list: string, options: AgentAddressing): Discovery {
   return { find: async () => ({ nodes: parseNodeList(list, options) }) };
 }
 
 /** The agent of this machine, for whoever names no nodes. */
-export function localDiscovery({ defaultPort }: StaticOptions): Discovery {
-  const node = parseNodeEntry('127.0.0.1', defaultPort);
+export function localDiscovery(options: AgentAddressing): Discovery {
+  const node = parseNodeEntry('127.0.0.1', options);
   const note = `No nodes named (--nodes): using the agent of this machine, ${node.address}.`;
   return { find: async () => ({ nodes: [node], note }) };
 }
@@ -23,12 +18,12 @@ export function localDiscovery({ defaultPort }: StaticOptions): Discovery {
  * Entries apart by commas or white space. One that is there twice counts once.
  * @throws ImgctlError `usage`: an entry that is none, a name that two have, two names for one address, an empty list
  */
-export function parseNodeList(list: string, { defaultPort }: StaticOptions): DiscoveredNode[] {
+export function parseNodeList(list: string, options: AgentAddressing): DiscoveredNode[] {
   const entries = list.split(/[\s,]+/).filter((entry) => entry !== '');
   const byAddress = new Map<string, DiscoveredNode>();
   const byName = new Map<string, DiscoveredNode>();
   for (const entry of entries) {
-    const node = parseNodeEntry(entry, defaultPort);
+    const node = parseNodeEntry(entry, options);
     const same = byAddress.get(node.address);
     if (same !== undefined) {
       const bothNamed = isNamed(node) && isNamed(same);

@@ -29,7 +29,11 @@ async function clientOf(server: Server | TcpServer, path = ''): Promise<AgentCli
 }
 
 function client(url: string): AgentClient {
-  const made = createAgentClient({ baseUrl: new URL(url), token: 'secret-token', name: 'worker-2' });
+  const made = createAgentClient({
+    baseUrl: new URL(url),
+    trust: { token: 'secret-token' },
+    name: 'worker-2',
+  });
   open.push(made);
   return made;
 }

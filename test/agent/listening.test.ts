@@ -24,6 +24,7 @@ async function failure(settings: Partial<AgentSettings>): Promise<unknown> {
   return runAgent(
     { listen: ['127.0.0.1:0'], namespace: 'k8s.io', insecureHttp: false, dataDir, ...settings },
     {
+      version: '0.0.0',
       signal: never.signal,
       ...(settings.store === undefined && { store: createMemoryStore() }),
       env: {},

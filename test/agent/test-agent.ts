@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { AgentLimits } from '../../src/agent/http/context.ts';
 import { type AgentReady, type AgentSettings, runAgent } from '../../src/agent/main.ts';
 import { type AgentClient, createAgentClient } from '../../src/agent-api/agent-client.ts';
-import { readToken } from '../../src/config/token-file.ts';
 import type { Store } from '../../src/store/store.ts';
+import { readToken } from '../../src/trust/token-file.ts';
 
 export interface TestAgent extends AsyncDisposable {
   readonly ready: AgentReady;
@@ -45,6 +45,7 @@ export async function startAgent(
     },
     {
       signal: stopping.signal,
+      version: '0.0.0',
       hurry: hurrying.signal,
       store,
       limits: { stopMs: 2_000, ...limits },
@@ -58,7 +59,7 @@ export async function startAgent(
   ]);
   const url = new URL(`http://${ready.addresses[0]}`);
   const token = await readToken(ready.tokenFile);
-  const client = createAgentClient({ baseUrl: url, token, name: 'node-1' });
+  const client = createAgentClient({ baseUrl: url, trust: { token }, name: 'node-1' });
   const stop = async () => {
     stopping.abort();
     await running;

@@ -28,7 +28,7 @@ describe('a wrong command line', () => {
     [['images', 'import', '--stall-timeout', '30'], '--stall-timeout: not a duration: "30"', '30s'],
     [['images', 'import', '--output', 'xml'], "'xml' is invalid", 'See imgctl images import --help.'],
     [['images', 'import', '--platform', 'a', '--all-platforms'], 'cannot be used with', 'See'],
-    [['images', 'import', '--nodes', 'https://a'], 'https is not supported by this version', 'http://'],
+    [['images', 'import', '--nodes', 'ftp://a'], 'ftp:// is not spoken by agents', 'host:port'],
     [['images', 'import', '--nodes', ''], 'the list of nodes is empty', 'Name nodes'],
     [['images', 'import', ...nowhere, '-', '-'], 'standard input (-) is named twice', 'once'],
     [['images', 'import', ...nowhere, '--token-file', '/gone', 'x'], '/gone cannot be read', '--token-file'],

@@ -7,15 +7,15 @@ const read = (list: string) => parse(list).map(({ name, address, url }) => [name
 
 describe('a list of nodes', () => {
   it.each([
-    ['10.0.4.17', '10.0.4.17', '10.0.4.17:25000', 'http://10.0.4.17:25000/'],
-    ['10.0.4.17:8080', '10.0.4.17:8080', '10.0.4.17:8080', 'http://10.0.4.17:8080/'],
+    ['10.0.4.17', '10.0.4.17', '10.0.4.17:25000', 'https://10.0.4.17:25000/'],
+    ['10.0.4.17:8080', '10.0.4.17:8080', '10.0.4.17:8080', 'https://10.0.4.17:8080/'],
     ['http://10.0.4.17', '10.0.4.17', '10.0.4.17:25000', 'http://10.0.4.17:25000/'],
     ['HTTP://Node-1.Example:80/', 'node-1.example:80', 'node-1.example:80', 'http://node-1.example/'],
-    ['w1=node-1', 'w1', 'node-1:25000', 'http://node-1:25000/'],
+    ['w1=node-1', 'w1', 'node-1:25000', 'https://node-1:25000/'],
     ['w1=http://node-1:1', 'w1', 'node-1:1', 'http://node-1:1/'],
-    ['[fd00::17]', '[fd00::17]', '[fd00::17]:25000', 'http://[fd00::17]:25000/'],
-    ['cp=[FD00:0:0::17]:65535', 'cp', '[fd00::17]:65535', 'http://[fd00::17]:65535/'],
-    ['_srv.host.', '_srv.host', '_srv.host:25000', 'http://_srv.host:25000/'],
+    ['[fd00::17]', '[fd00::17]', '[fd00::17]:25000', 'https://[fd00::17]:25000/'],
+    ['cp=[FD00:0:0::17]:65535', 'cp', '[fd00::17]:65535', 'https://[fd00::17]:65535/'],
+    ['_srv.host.', '_srv.host', '_srv.host:25000', 'https://_srv.host:25000/'],
   ])('reads %s', (entry, ...expected) => {
     expect(read(entry)).toEqual([expected]);
   });
@@ -33,7 +33,7 @@ describe('a list of nodes', () => {
   it.each([
     ['', /empty/],
     [' , ', /empty/],
-    ['https://a', /https is not supported by this version/],
+    ['ftp://a', /ftp:\/\/ is not spoken/],
     ['ftp://a', /ftp:\/\/ is not spoken/],
     ['a:0', /port "0"/],
     ['a:65536', /port "65536"/],

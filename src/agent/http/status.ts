@@ -43,6 +43,8 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   node_unauthorized: 401,
   node_untrusted: 502,
   node_not_agent: 502,
+  node_unknown: 400,
+  runtime_unsupported: 501,
   node_stalled: 504,
   node_protocol: 502,
   import_gone: 404,
@@ -52,6 +54,11 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   request_too_large: 413,
   route_unknown: 404,
   overloaded: 503,
+
+  discovery_failed: 502,
+  config_invalid: 500,
+  certificate_invalid: 500,
+  deploy_failed: 500,
 
   address_in_use: 500,
   listen_insecure: 500,

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
 import { addValue, parseCount } from '../parse-values.ts';
+import { programVersion } from '../version.ts';
 
 const examples = `
 The token that commands must show is read from --token-file, or made on first start in the data directory.
@@ -54,6 +55,6 @@ function agentRunCommand(context: CommandContext): Command {
     .action(async ({ listen = [], insecureHttp = false, ...settings }: Options) => {
       const { runAgent } = await import('../../agent/main.ts');
       const { env, signal } = context.io;
-      await runAgent({ ...settings, listen, insecureHttp }, { signal, env });
+      await runAgent({ ...settings, listen, insecureHttp }, { signal, env, version: programVersion() });
     });
 }

@@ -32,13 +32,12 @@ export function imagesImportCommand(context: CommandContext): Command {
     .action(async (files: string[], options: Options) => {
       const { io } = context;
       const { archiveInputs } = await import('../archive-inputs.ts');
-      const { connectNodes, findNodes } = await import('../connect-nodes.ts');
+      const { connectNodes } = await import('../connect-nodes.ts');
       const { push } = await import('../push.ts');
       const reporter = await context.reporter(options);
       // What can be wrong with the command line is told before anything is read
       const inputs = archiveInputs(files, () => io.stdin);
-      const found = await findNodes(options, io, reporter);
-      await using connected = await connectNodes(found, options, io);
+      await using connected = await connectNodes(options, io, reporter);
       context.status = await push({ inputs, nodes: connected.nodes, options, reporter }, context);
     });
 }

@@ -19,10 +19,9 @@ export function imagesListCommand(context: CommandContext): Command {
     .action(async (options: NodeOptions & OutputOptions) => {
       const { io } = context;
       const { askNodes } = await import('../ask-nodes.ts');
-      const { connectNodes, findNodes } = await import('../connect-nodes.ts');
+      const { connectNodes } = await import('../connect-nodes.ts');
       const reporter = await context.reporter(options);
-      const found = await findNodes(options, io, reporter);
-      await using connected = await connectNodes(found, options, io);
+      await using connected = await connectNodes(options, io, reporter);
       const answers = await askNodes(connected.nodes, ({ node }, signal) => node.images(signal), {
         signal: io.signal,
         withinMs: 30_000,

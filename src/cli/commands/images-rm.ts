@@ -23,12 +23,11 @@ export function imagesRemoveCommand(context: CommandContext): Command {
     .action(async (refs: string[], options: NodeOptions & OutputOptions) => {
       const { io } = context;
       const { askNodes } = await import('../ask-nodes.ts');
-      const { connectNodes, findNodes } = await import('../connect-nodes.ts');
+      const { connectNodes } = await import('../connect-nodes.ts');
       const reporter = await context.reporter(options);
       const { formatReference, parseReference } = await import('../../image/reference.ts');
       const names = [...new Set(refs.map((ref) => formatReference(parseReference(ref))))];
-      const found = await findNodes(options, io, reporter);
-      await using connected = await connectNodes(found, options, io);
+      await using connected = await connectNodes(options, io, reporter);
       const pairs = connected.nodes.flatMap((node) => names.map((image) => ({ ...node, image })));
       const answers = await askNodes(
         pairs,
