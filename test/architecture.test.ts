@@ -51,11 +51,11 @@ const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
 /** Libraries, and built-in modules that stand for one, with the folders that may use them. */
 const fences: readonly (readonly [library: RegExp, folders: readonly string[]])[] = [
   [/^@grpc\/|^node:http2$/, ['store/containerd']],
-  [/^tar-stream$/, ['archive']],
+  [/^tar-stream$/, ['archive', 'deploy']],
   [/^undici$/, ['agent-api', 'discovery', 'registry', 'microk8s']],
   [/^@kubernetes\/client-node\//, ['discovery']],
-  [/^@peculiar\/x509$/, ['trust']],
-  [/^yaml$/, ['config']],
+  [/^(@peculiar\/x509|reflect-metadata)$/, ['trust']],
+  [/^yaml$/, ['config', 'deploy']],
   [/^commander$/, ['cli']],
   [/^(ora|cli-table3)$/, ['output']],
   [/^(fastify|pino|prom-client|find-my-way)$/, ['agent']],

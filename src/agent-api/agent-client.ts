@@ -10,6 +10,8 @@ import {
   imagesAnswerSchema,
   type NodeImage,
   nodeInfoSchema,
+  type PeerCheck,
+  peersAnswerSchema,
 } from './schemas.ts';
 
 /**
@@ -39,6 +41,8 @@ export interface AgentClientOptions {
 export interface AgentTrust {
   readonly token?: string | undefined;
   readonly ca?: string | undefined;
+  /** Where `ca` was read from, for messages. */
+  readonly caFile?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
@@ -53,6 +57,8 @@ export interface AgentClient extends ImportNode, AsyncDisposable {
   have(digests: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
   /** Whether an agent answers at all; needs no token. @throws ImgctlError `node_unreachable`, `node_not_agent` */
   healthz(signal?: AbortSignal): Promise<void>;
+  /** Which of the agents at `urls` (1000 at most) the node itself reaches and trusts; an entry for each, in order. */
+  checkPeers(urls: readonly string[], signal?: AbortSignal): Promise<readonly PeerCheck[]>;
 }
 
 export function createAgentClient(options: AgentClientOptions): AgentClient {
@@ -73,6 +79,10 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     },
     healthz: async (signal) => {
       await http.json('GET', routes.healthz, { schema: healthAnswerSchema, signal });
+    },
+    checkPeers: async (urls, signal) => {
+      const body = { urls };
+      return (await http.json('POST', routes.peersCheck, { schema: peersAnswerSchema, body, signal })).peers;
     },
     [Symbol.asyncDispose]: () => http.close(),
   };

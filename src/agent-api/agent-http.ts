@@ -6,6 +6,7 @@ import { type Answer, readJsonAnswer, refuse } from './answer.ts';
 import { connectionError } from './connection-errors.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import { tlsOptions } from './tls-options.ts';
+import { trustError } from './trust-errors.ts';
 
 /** Requests to one agent. Whatever goes wrong comes out as an ImgctlError that names the node. */
 
@@ -29,6 +30,8 @@ interface Upload {
 export class AgentHttp {
   readonly #options: AgentClientOptions;
   readonly #pool: Pool;
+  /** Whether the peer ever answered: who did has let us in. */
+  #answered = false;
 
   constructor(options: AgentClientOptions) {
     this.#options = options;
@@ -109,7 +112,7 @@ export class AgentHttp {
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     const token = this.#options.trust?.token;
-    return await this.#pool.request({
+    const answer = await this.#pool.request({
       method,
       path,
       headers: {
@@ -121,6 +124,8 @@ export class AgentHttp {
       body: body as string | null,
       ...(signal === undefined ? {} : { signal }),
     });
+    this.#answered = true;
+    return answer;
   }
 
   async #guard<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
@@ -129,10 +134,17 @@ export class AgentHttp {
     } catch (error) {
       // Who aborted said why, and that is the reason, whatever broke in consequence
       if (signal?.aborted && signal.reason instanceof ImgctlError) throw this.#named(signal.reason);
-      throw this.#named(
-        error instanceof ImgctlError ? error : connectionError(error, this.#options.baseUrl, signal),
-      );
+      throw this.#named(error instanceof ImgctlError ? error : await this.#explain(error, signal));
     }
+  }
+
+  async #explain(thrown: unknown, signal: AbortSignal | undefined): Promise<ImgctlError> {
+    const { baseUrl: url, trust = {} } = this.#options;
+    const distrust =
+      url.protocol !== 'https:' || signal?.aborted
+        ? undefined
+        : await trustError(thrown, { url, trust, answered: this.#answered, signal });
+    return distrust ?? connectionError(thrown, url, signal);
   }
 
   #named(error: ImgctlError): ImgctlError {

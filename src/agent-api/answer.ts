@@ -32,13 +32,24 @@ export async function refuse(answer: Answer): Promise<ImgctlError> {
   const bytes = await readBounded(answer, maxErrorBytes);
   const wire = errorBodySchema.safeParse(parse(bytes));
   if (!wire.success) return notAgent(answer, bytes.toString('latin1'));
-  const error = errorFromWire(wire.data.error);
+  const error = errorFromWire(wire.data.error, comeAgainAfter(answer));
   if (error.code !== 'node_unauthorized') return error;
   // What to do about it is known better on this side
-  return new ImgctlError('node_unauthorized', error.message, {
-    hint: "Give that agent's token with --token-file FILE (or IMGCTL_TOKEN_FILE): it is in the file `token` of the agent's data directory.",
-    context: error.context,
-  });
+  const hint = error.context.reason === 'token_ended' ? replacedHint : tokenHint;
+  return new ImgctlError('node_unauthorized', error.message, { hint, context: error.context });
+}
+
+const tokenHint =
+  "Give the cluster's token with --token-file FILE (or IMGCTL_TOKEN_FILE): it is the file `token` that imgctl init made, else that of the agent's data directory.";
+const replacedHint =
+  'Give the new one with --token-file FILE (or IMGCTL_TOKEN_FILE): imgctl token rotate wrote it to the file `token`.';
+
+/** `Retry-After` in seconds (RFC 9110, 10.2.3), in milliseconds; a date is not what agents send. */
+function comeAgainAfter({ headers }: Answer): { readonly retryAfterMs?: number } {
+  const header = headers['retry-after'];
+  return typeof header === 'string' && /^\d{1,6}$/.test(header)
+    ? { retryAfterMs: Number(header) * 1000 }
+    : {};
 }
 
 async function readBounded({ body }: Answer, limit: number): Promise<Buffer> {

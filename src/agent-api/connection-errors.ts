@@ -1,7 +1,7 @@
 import { ImgctlError, isAbortError } from '../errors.ts';
 import { notAgentHint } from './answer.ts';
 
-/** Failures of the connection, by the codes of libuv, OpenSSL and undici. */
+/** Failures of the connection, by the codes of libuv and undici; those of trust are told apart in trust-errors.ts. */
 
 const unreachable: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -21,18 +21,6 @@ const unreachable: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: 'no address of this machine can reach it',
 };
 
-const untrusted = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_REVOKED',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
-
 export function connectionError(thrown: unknown, url: URL, signal?: AbortSignal): ImgctlError {
   const aborted = signal?.aborted === true && (thrown === signal.reason || isAbortError(thrown));
   const timedOut = aborted && signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
@@ -46,20 +34,10 @@ export function connectionError(thrown: unknown, url: URL, signal?: AbortSignal)
       cause: thrown,
     });
   }
-  if (untrusted.has(reason)) {
-    return new ImgctlError('node_untrusted', `the certificate of ${url.host} is not trusted (${reason})`, {
-      hint: 'Give the authority that signed it, or write http:// before the host to speak plain HTTP.',
-      context: { reason },
-      cause: thrown,
-    });
-  }
   if (reason.startsWith('HPE_') || reason.startsWith('ERR_SSL_') || reason === 'EPROTO') {
     const spoken = url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
     return new ImgctlError('node_not_agent', `what listens at ${url.host} does not speak ${spoken}`, {
-      hint:
-        url.protocol === 'https:'
-          ? 'An agent without TLS is named with http:// before its host.'
-          : notAgentHint,
+      hint: notAgentHint,
       context: { reason },
       cause: thrown,
     });
@@ -90,7 +68,7 @@ function isLoopbackHost(hostname: string): boolean {
 }
 
 /** Happy eyeballs and undici wrap what happened: the innermost code is the one that means something. */
-function codeOf(thrown: unknown, depth = 0): string {
+export function codeOf(thrown: unknown, depth = 0): string {
   if (!(thrown instanceof Error) || depth > 4) return '';
   const inner = thrown instanceof AggregateError ? thrown.errors[0] : thrown.cause;
   const innerCode = inner === undefined ? '' : codeOf(inner, depth + 1);

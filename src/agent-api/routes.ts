@@ -14,6 +14,7 @@ export const routes = {
   images: '/v1/images',
   image: (name: string) => `/v1/images/${encodeURIComponent(name)}`,
   archiveImport: '/v1/images/import',
+  peersCheck: '/v1/peers/check',
   microk8sImport: '/cluster/api/v2.0/image/import',
   healthz: '/healthz',
   readyz: '/readyz',

@@ -25,6 +25,12 @@ export const nodeInfoSchema = z.object({
   }),
   freeBytes: z.number().nonnegative().optional(),
   features: z.array(z.string().max(64)).max(64),
+  /** How long the agent has run. */
+  uptimeMs: z.number().nonnegative().optional(),
+  /** The node's clock, in milliseconds since 1970 (UTC). */
+  timeMs: z.number().optional(),
+  /** The certificate that the agent shows; absent where it speaks plain HTTP. `notAfter` is an ISO 8601 time. */
+  tls: z.object({ notAfter: z.iso.datetime(), fingerprint: z.string().max(128) }).optional(),
 });
 export type NodeInfo = z.infer<typeof nodeInfoSchema>;
 
@@ -109,6 +115,21 @@ export type NodeImage = z.infer<typeof nodeImageSchema>;
 export const imagesAnswerSchema = z.object({ images: z.array(nodeImageSchema) });
 
 export const removeAnswerSchema = z.object({ removed: z.boolean(), name: z.string().max(1024) });
+
+/** Agents, `http[s]://host:port` each, that the asked one is to try to reach. */
+export const peersRequestSchema = z.object({ urls: z.array(z.string().min(1).max(300)).max(1000) });
+
+export const peerCheckSchema = z.object({
+  url: z.string().max(300),
+  /** Whether an agent answered there, and was trusted. */
+  ok: z.boolean(),
+  error: errorSchema.optional(),
+  /** From the first packet to the answer, the handshake included. */
+  rttMs: z.number().nonnegative().optional(),
+});
+export type PeerCheck = z.infer<typeof peerCheckSchema>;
+
+export const peersAnswerSchema = z.object({ peers: z.array(peerCheckSchema) });
 
 /** Of `/healthz` and `/readyz`. */
 export const healthAnswerSchema = z.object({ status: z.literal('ok') });

@@ -11,6 +11,8 @@ export interface ImportSummary {
   readonly images: readonly ImageStatus[];
   readonly receivedBytes: number;
   readonly durationMs: number;
+  /** Why it ended as a whole, where no image tells. */
+  readonly error?: { readonly code: string; readonly message: string } | undefined;
 }
 
 /** An open import with what the registry must know of it: who uses it, since when nobody does, what it brought. */

@@ -22,11 +22,15 @@ export interface ImportRegistryOptions {
   readonly onEnded: (summary: ImportSummary) => void;
 }
 
+/** Long enough for small imports to end, short enough not to leave places empty. Milliseconds. */
+const comeAgainMs = 5_000;
+
 export class ImportRegistry {
   readonly #options: ImportRegistryOptions;
   readonly #records = new Map<string, ImportRecord>();
   readonly #sweeper: NodeJS.Timeout;
-  #opening = 0;
+  /** Being opened, and archives that come in one request. */
+  #places = 0;
 
   constructor(options: ImportRegistryOptions) {
     this.#options = options;
@@ -35,7 +39,7 @@ export class ImportRegistry {
 
   /** Imports that are not finished. */
   get active(): number {
-    return [...this.#records.values()].filter((record) => !record.import.finished).length + this.#opening;
+    return [...this.#records.values()].filter((record) => !record.import.finished).length + this.#places;
   }
 
   /** Whether any works on what it has, so that breaking it off would lose work. */
@@ -47,20 +51,27 @@ export class ImportRegistry {
 
   /** @throws ImgctlError `overloaded`, and those of the import itself */
   async open(declaration: Declaration, who: string, signal: AbortSignal): Promise<HostedImport> {
+    using _ = this.takePlace();
+    const opened = await this.#options.open(declaration, signal);
+    const record = new ImportRecord(opened, who, this.#options.onEnded);
+    this.#records.set(opened.id, record);
+    return opened;
+  }
+
+  /** For an import that is not kept here, until it is disposed of. @throws ImgctlError `overloaded` */
+  takePlace(): Disposable {
     if (this.active >= this.#options.max) {
       throw new ImgctlError('overloaded', `this agent has ${this.#options.max} imports open already`, {
         hint: 'Try again when some of them have ended; those that were abandoned end after 10 minutes.',
+        context: { retryAfterMs: comeAgainMs },
       });
     }
-    this.#opening += 1;
-    try {
-      const opened = await this.#options.open(declaration, signal);
-      const record = new ImportRecord(opened, who, this.#options.onEnded);
-      this.#records.set(opened.id, record);
-      return opened;
-    } finally {
-      this.#opening -= 1;
-    }
+    this.#places += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#places -= 1;
+      },
+    };
   }
 
   /** Calls `work` with the import, which is not idle meanwhile. @throws ImgctlError `import_gone` */

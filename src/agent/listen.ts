@@ -32,14 +32,17 @@ export function isLoopback(host: string): boolean {
 }
 
 /** @throws ImgctlError `listen_insecure` where plain HTTP would leave the machine without anybody's consent */
-export function requireConsent(addresses: readonly ListenAddress[], insecureHttp: boolean): void {
+export function requireConsent(
+  addresses: readonly ListenAddress[],
+  { tls, insecureHttp }: { readonly tls: boolean; readonly insecureHttp: boolean },
+): void {
   const open = addresses.find(({ host }) => !isLoopback(host));
-  if (open === undefined || insecureHttp) return;
+  if (open === undefined || tls || insecureHttp) return;
   throw new ImgctlError(
     'listen_insecure',
     `listening on ${formatListen(open)} would send the token and the images over the network in the clear`,
     {
-      hint: 'Listen on 127.0.0.1 only, or add --insecure-http where the network between the nodes is trusted.',
+      hint: 'Give the agent a certificate with --tls-cert and --tls-key (imgctl init makes one), listen on 127.0.0.1 only, or add --insecure-http where the network between the nodes is trusted.',
       context: { address: formatListen(open) },
     },
   );

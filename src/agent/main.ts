@@ -1,25 +1,26 @@
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 import type { DestinationStream } from 'pino';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
 import type { Store } from '../store/store.ts';
 import { BlobWriters } from '../transfer/blob-writers.ts';
 import { Import } from '../transfer/import.ts';
 import { createLocalNode } from '../transfer/local-node.ts';
-import { defaultDataDir, tokenFileIn } from '../trust/token-file.ts';
 import { archiveIntoStore } from './archive-into-store.ts';
-import { TokenCheck } from './http/auth.ts';
+import { checkPeers } from './check-peers.ts';
 import type { AgentContext, AgentLimits } from './http/context.ts';
+import { probesOnly } from './http/probes.ts';
 import { createRouter } from './http/router.ts';
 import { ImportRegistry } from './imports.ts';
 import { formatListen, parseListen, requireConsent } from './listen.ts';
+import { type LiveTrust, openLiveTrust } from './live-trust.ts';
 import { createLog, tellImportEnded } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
 import { openStore } from './open-store.ts';
-import { boundAddress, listenOn } from './server.ts';
+import { type AgentServer, boundAddress, listenOn, showIdentity } from './server.ts';
 import { stopAgent } from './stop-agent.ts';
 import { Stopping } from './stopping.ts';
-import { agentToken } from './token.ts';
+import type { TlsIdentity } from './tls/identity.ts';
+import { tlsFilesOf } from './tls/tls-files.ts';
 
 /**
  * The agent: a node's image store behind the HTTP API of agent-api/. This file is its composition root, the only one
@@ -41,6 +42,15 @@ export interface AgentSettings {
   readonly name?: string | undefined;
   readonly dataDir?: string | undefined;
   readonly tokenFile?: string | undefined;
+  /** PEM files, both or neither (plain HTTP). */
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  /** Peers are verified against it; absent: `ca.crt` beside the certificate. */
+  readonly caFile?: string | undefined;
+  /** Clients must show a certificate that it signed. A token is then wanted only where `tokenFile` is given. */
+  readonly clientCa?: string | undefined;
+  /** HOST:PORT that serves probes over plain HTTP, and nothing else. */
+  readonly probeListen?: string | undefined;
   /** Consent to plain HTTP on addresses beyond loopback. */
   readonly insecureHttp: boolean;
   /** Imports open at once. */
@@ -52,7 +62,12 @@ export interface AgentReady {
   readonly name: string;
   /** HOST:PORT each, with the port that was got where 0 was asked for. */
   readonly addresses: readonly string[];
-  readonly tokenFile: string;
+  /** Where `probeListen` was given. */
+  readonly probeAddress?: string | undefined;
+  /** Whether the addresses are spoken to over HTTPS. */
+  readonly tls: boolean;
+  /** Absent where a client certificate is enough. */
+  readonly tokenFile?: string | undefined;
 }
 
 export interface RunAgentOptions {
@@ -60,8 +75,6 @@ export interface RunAgentOptions {
   readonly version: string;
   /** Stops the agent in order: see stopAgent. */
   readonly signal: AbortSignal;
-  /** Ends the wait for what is under way: a second signal of an impatient user. */
-  readonly hurry?: AbortSignal | undefined;
   readonly onReady?: ((ready: AgentReady) => void) | undefined;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly logTo?: DestinationStream | undefined;
@@ -73,43 +86,61 @@ export interface RunAgentOptions {
 const defaultLimits: AgentLimits = {
   headersMs: 20_000,
   idleMs: 60_000,
+  paceMs: 60_000,
   aliveMs: aliveIntervalMs,
   importIdleMs: 10 * 60_000,
   maxImports: 64,
   stopMs: 30_000,
+  reloadMs: 2_000,
 };
 
 /**
  * Runs until `signal` aborts and everything has ended.
- * @throws ImgctlError `usage`, `listen_insecure`, `address_in_use`, `token_missing`, `store_not_found`, `store_unreachable`
+ * @throws ImgctlError `usage`, `listen_insecure`, `address_in_use`, `token_missing`, `certificate_invalid`,
+ *   `store_not_found`, `store_unreachable`
  */
 export async function runAgent(settings: AgentSettings, options: RunAgentOptions): Promise<void> {
-  const { signal, hurry, onReady, env = process.env } = options;
+  const { signal, onReady, env = process.env } = options;
   const listen = settings.listen.length === 0 ? ['127.0.0.1'] : settings.listen;
   const addresses = listen.map(parseListen);
-  requireConsent(addresses, settings.insecureHttp);
+  const probeAddress = settings.probeListen === undefined ? undefined : parseListen(settings.probeListen);
+  const tls = tlsFilesOf(settings);
+  requireConsent(addresses, { tls: tls !== undefined, insecureHttp: settings.insecureHttp });
   const log = createLog(options.logTo);
-  const dataDir = resolve(settings.dataDir ?? defaultDataDir(env));
-  const tokenFile = settings.tokenFile ?? tokenFileIn(dataDir);
-  const token = await agentToken({ named: settings.tokenFile, own: tokenFile }, log);
-  const name = settings.name ?? hostname();
-  await using store = options.store ?? (await openStore(settings, { env, signal }));
   const limits = {
     ...defaultLimits,
     ...(settings.maxImports === undefined ? {} : { maxImports: settings.maxImports }),
     ...options.limits,
   };
-  const agent = compose({ store, name, version: options.version, token, log, limits });
+  const servers: AgentServer[] = [];
+  using trust = await openLiveTrust(
+    { ...settings, tls },
+    { log, env, everyMs: limits.reloadMs, onIdentity: (now) => showIdentity(servers, now) },
+  );
+  const name = settings.name ?? hostname();
+  await using store = options.store ?? (await openStore(settings, { env, signal }));
+  const agent = compose({ store, name, version: options.version, trust, log, limits });
   const app = await createRouter(agent);
   const { kind, version, namespace } = await store.info(signal);
-  const servers = await listenOn(addresses, app.routing, limits);
+  servers.push(...(await listenOn(addresses, app.routing, { limits, log, tls: trust.identity })));
+  // It may have changed since they were begun
+  if (trust.identity !== undefined) showIdentity(servers, trust.identity);
   const bound = servers.map((server) => formatListen(boundAddress(server)));
-  log.info({ name, addresses: bound, store: { kind, version, namespace } }, 'agent ready');
   try {
-    onReady?.({ name, addresses: bound, tokenFile });
+    const probes = probeAddress && (await listenOn([probeAddress], probesOnly(app.routing), { limits, log }));
+    servers.push(...(probes ?? []));
+    const ready = {
+      name,
+      addresses: bound,
+      tls: trust.identity !== undefined,
+      ...(probes?.[0] === undefined ? {} : { probeAddress: formatListen(boundAddress(probes[0])) }),
+      ...(trust.tokenFile === undefined ? {} : { tokenFile: trust.tokenFile }),
+    };
+    log.info({ ...ready, store: { kind, version, namespace } }, 'agent ready');
+    onReady?.(ready);
     await aborted(signal);
   } finally {
-    await stopAgent({ ...agent, servers }, { stopMs: limits.stopMs, hurry });
+    await stopAgent({ ...agent, servers }, { stopMs: limits.stopMs });
     await app.close();
   }
 }
@@ -118,12 +149,13 @@ interface Ingredients {
   readonly store: Store;
   readonly name: string;
   readonly version: string;
-  readonly token: string;
+  readonly trust: LiveTrust;
   readonly log: AgentContext['log'];
   readonly limits: AgentLimits;
 }
 
-function compose({ store, name, version, token, log, limits }: Ingredients): AgentContext {
+function compose({ store, name, version, trust, log, limits }: Ingredients): AgentContext {
+  const begun = performance.now();
   const node = createLocalNode(store, { name, owner: name, version });
   const writers = new BlobWriters();
   const importsInto = (signal: AbortSignal) => ({ store, owner: name, writers, signal });
@@ -136,23 +168,44 @@ function compose({ store, name, version, token, log, limits }: Ingredients): Age
       tellImportEnded(log, summary);
     },
   });
-  const metrics = new AgentMetrics({ activeImports: () => imports.active });
+  const metrics = new AgentMetrics({
+    activeImports: () => imports.active,
+    certificateEnd: () => trust.identity?.notAfter,
+  });
   return {
     store,
     imports,
     metrics,
     log,
     limits,
-    token: new TokenCheck(token),
+    token: trust.token,
     stopping: new Stopping(),
     describe: async (signal) => ({
       ...(await node.describe(signal)),
-      features: ['archive-import', 'microk8s'],
+      features: featuresOf(trust.identity),
+      ...tlsFactsOf(trust.identity),
+      uptimeMs: Math.round(performance.now() - begun),
+      timeMs: Date.now(),
     }),
+    checkPeers: (urls, signal) => {
+      const now = trust.identity;
+      return checkPeers(urls, { ...now, plainHttp: now === undefined }, signal);
+    },
     previewImport: (declaration, signal) => Import.preview(importsInto(signal), declaration),
     importArchive: (archive, archiveSettings, signal) =>
       archiveIntoStore(importsInto(signal), archive, archiveSettings, signal),
   };
+}
+
+function featuresOf(identity: TlsIdentity | undefined): string[] {
+  const tls = identity === undefined ? [] : ['tls'];
+  const mutual = identity?.clientCa === undefined ? [] : ['mutual-tls'];
+  return ['archive-import', 'microk8s', 'peers-check', ...tls, ...mutual];
+}
+
+function tlsFactsOf(identity: TlsIdentity | undefined) {
+  if (identity === undefined) return {};
+  return { tls: { notAfter: identity.notAfter.toISOString(), fingerprint: identity.fingerprint } };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

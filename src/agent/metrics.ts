@@ -28,7 +28,14 @@ export class AgentMetrics {
     registers: [this.#registry],
   });
 
-  constructor({ activeImports }: { readonly activeImports: () => number }) {
+  constructor({
+    activeImports,
+    certificateEnd,
+  }: {
+    readonly activeImports: () => number;
+    /** Undefined without TLS. */
+    readonly certificateEnd: () => Date | undefined;
+  }) {
     collectDefaultMetrics({ register: this.#registry });
     new Gauge({
       name: 'imgctl_imports_active',
@@ -36,6 +43,15 @@ export class AgentMetrics {
       registers: [this.#registry],
       collect() {
         this.set(activeImports());
+      },
+    });
+    if (certificateEnd() === undefined) return;
+    new Gauge({
+      name: 'imgctl_certificate_not_after_seconds',
+      help: "When the agent's certificate expires, in seconds since 1970",
+      registers: [this.#registry],
+      collect() {
+        this.set(Math.floor((certificateEnd()?.getTime() ?? 0) / 1000));
       },
     });
   }

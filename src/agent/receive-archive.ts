@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ImportEvent } from '../agent-api/events.ts';
+import { toImgctlError } from '../errors.ts';
 import type { AgentContext, ArchiveSettings } from './http/context.ts';
 import { type ImportSummary, outcomeOf } from './import-record.ts';
 import { tellImportEnded } from './log.ts';
@@ -9,16 +10,23 @@ interface Caller {
   readonly signal: AbortSignal;
 }
 
-/** Imports an archive while it arrives, counted, and told in the log as every import is. */
+/** Imports an archive while it arrives, counted, and told in the log as every import is. @throws ImgctlError `overloaded` */
 export async function* receiveArchive(
-  { importArchive, metrics, log }: Pick<AgentContext, 'importArchive' | 'metrics' | 'log'>,
+  {
+    importArchive,
+    imports,
+    metrics,
+    log,
+  }: Pick<AgentContext, 'importArchive' | 'imports' | 'metrics' | 'log'>,
   body: AsyncIterable<Uint8Array>,
   settings: ArchiveSettings,
   { who, signal }: Caller,
 ): AsyncGenerator<ImportEvent> {
+  using _ = imports.takePlace();
   const begun = performance.now();
   let receivedBytes = 0;
   let ended: Pick<ImportSummary, 'outcome' | 'images'> = { outcome: 'left', images: [] };
+  let why: { readonly code: string; readonly message: string } | undefined;
   async function* counted() {
     for await (const chunk of body) {
       receivedBytes += chunk.byteLength;
@@ -29,15 +37,20 @@ export async function* receiveArchive(
   try {
     for await (const event of importArchive(counted(), settings, signal)) {
       if (event.type === 'done') ended = { outcome: outcomeOf(event.images), images: event.images };
-      if (event.type === 'error') ended = { outcome: 'failed', images: [] };
+      if (event.type === 'error') {
+        ended = { outcome: 'failed', images: [] };
+        why = event.error;
+      }
       yield event;
     }
   } catch (error) {
     ended = { outcome: signal.aborted ? 'left' : 'failed', images: [] };
+    why = toImgctlError(error);
     throw error;
   } finally {
     const durationMs = Math.round(performance.now() - begun);
-    const summary = { id: randomUUID(), who, ...ended, receivedBytes, durationMs };
+    const error = why === undefined ? {} : { error: { code: why.code, message: why.message } };
+    const summary = { id: randomUUID(), who, ...ended, receivedBytes, durationMs, ...error };
     metrics.importEnded(summary);
     tellImportEnded(log, summary);
   }

@@ -1,38 +1,32 @@
-import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImportRegistry } from './imports.ts';
 import type { Log } from './log.ts';
+import type { AgentServer } from './server.ts';
 import type { Stopping } from './stopping.ts';
 
 /** A store that does not answer any more must not hold the agent up: leases expire by themselves. */
 const leaveMs = 10_000;
 
 interface Parts {
-  readonly servers: readonly Server[];
+  readonly servers: readonly AgentServer[];
   readonly imports: ImportRegistry;
   readonly stopping: Stopping;
   readonly log: Log;
 }
 
 /**
- * The way out: nothing new is taken, what is under way gets `stopMs` to finish (`hurry` ends that), listeners are
- * told, imports are left so that the next try resumes them, connections are closed.
+ * The way out: nothing new is taken, what is under way gets `stopMs` to finish, listeners are told,
+ * imports are left so that the next try resumes them, connections are closed.
  */
 export async function stopAgent(
   { servers, imports, stopping, log }: Parts,
-  { stopMs, hurry }: { readonly stopMs: number; readonly hurry?: AbortSignal | undefined },
+  { stopMs }: { readonly stopMs: number },
 ): Promise<void> {
   stopping.begin();
   log.info({ transfers: stopping.transfers, imports: imports.active }, 'stopping');
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
   const deadline = performance.now() + stopMs;
-  while (
-    (stopping.transfers > 0 || imports.busy) &&
-    performance.now() < deadline &&
-    hurry?.aborted !== true
-  ) {
-    await delay(20);
-  }
+  while ((stopping.transfers > 0 || imports.busy) && performance.now() < deadline) await delay(20);
   stopping.sayGoodbye();
   await within(leaveMs, imports.leaveAll());
   // The last answers go out; a client that reads nothing does not hold the agent up

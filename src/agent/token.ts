@@ -2,30 +2,58 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode, ImgctlError } from '../errors.ts';
-import { isReadableByAll, readToken } from '../trust/token-file.ts';
+import {
+  type AcceptedToken,
+  isReadableByAll,
+  previousTokenFile,
+  readAcceptedTokens,
+  readToken,
+} from '../trust/token-file.ts';
+import { LiveFiles } from './live-files.ts';
 import type { Log } from './log.ts';
 
-/**
- * The agent's token: what the file that was named holds, else the one in the data directory, made on first start.
- * @throws ImgctlError `token_missing`
- */
-export async function agentToken(
-  { named, own }: { readonly named: string | undefined; readonly own: string },
-  log: Log,
-): Promise<string> {
+export interface TokenFiles {
+  /** Absent: `own`, made on first start. */
+  readonly named: string | undefined;
+  readonly own: string;
+}
+
+/** What the agent accepts, as it stands in its files; `onChange` when they hold something else. @throws ImgctlError `token_missing` */
+export async function openTokens(
+  { named, own }: TokenFiles,
+  {
+    log,
+    everyMs,
+    onChange,
+  }: { log: Log; everyMs: number; onChange: (tokens: readonly AcceptedToken[]) => void },
+): Promise<LiveFiles<readonly AcceptedToken[]>> {
   const path = named ?? own;
   if (named === undefined && (await makeToken(own))) log.info({ path }, 'token made');
-  const token = await readToken(path);
-  if (token.length < 16) {
-    throw new ImgctlError('token_missing', `the token in ${path} has ${token.length} characters`, {
-      hint: 'Use at least 16 random ones, for example from: openssl rand -hex 32.',
-      context: { path },
-    });
-  }
+  const live = await LiveFiles.open({
+    paths: [path, previousTokenFile(path)],
+    read: () => readLongTokens(path, log),
+    everyMs,
+    onChange: (tokens) => {
+      onChange(tokens);
+      log.info({ path, previousUntil: tokens[1]?.until?.toISOString() }, 'token read again');
+    },
+    onFailure: ({ message }) =>
+      log.error({ path, message }, 'the token cannot be read again: the old one stays in use'),
+  });
   if (await isReadableByAll(path)) {
     log.warn({ path }, 'every user of this machine can read the token: chmod 600');
   }
-  return token;
+  return live;
+}
+
+async function readLongTokens(path: string, log: Log): Promise<readonly AcceptedToken[]> {
+  const tokens = await readAcceptedTokens(path, (message) => log.warn({ path }, message));
+  const short = tokens.find(({ token }) => token.length < 16);
+  if (short === undefined) return tokens;
+  throw new ImgctlError('token_missing', `the token in ${path} has ${short.token.length} characters`, {
+    hint: 'Use at least 16 random ones, for example from: openssl rand -hex 32.',
+    context: { path },
+  });
 }
 
 /**

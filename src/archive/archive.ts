@@ -20,6 +20,7 @@ import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
 import { type ScannedTar, scanFile } from './scan-file.ts';
 import { spoolStream } from './spool-stream.ts';
+import { unpackedSize } from './unpacked-size.ts';
 
 export { combineArchives } from './combine-archives.ts';
 export { describeImages, type ImagesDescription } from './describe-images.ts';
@@ -104,6 +105,11 @@ class OpenArchive implements Archive {
 
   sizeOf(digest: Digest): number | undefined {
     return this.#contents.blobs.sizeOf(digest);
+  }
+
+  async unpackedSizeOf(digest: Digest): Promise<number | undefined> {
+    const blob = this.#contents.blobs.find(digest);
+    return blob === undefined ? undefined : unpackedSize(this.#file, blob);
   }
 
   read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {

@@ -30,6 +30,10 @@ class CombinedArchives implements ImageSource {
     return this.#holderOf(digest)?.sizeOf(digest);
   }
 
+  async unpackedSizeOf(digest: Digest): Promise<number | undefined> {
+    return this.#holderOf(digest)?.unpackedSizeOf?.(digest);
+  }
+
   read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const holder = this.#holderOf(digest);
     if (holder !== undefined) return holder.read(digest, offset, signal);

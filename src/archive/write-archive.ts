@@ -42,13 +42,12 @@ export async function writeArchive(
   );
   let written = 0;
   try {
-    await addText(pack, 'oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-    await addText(pack, 'index.json', JSON.stringify(indexOf(images)));
-    await addText(pack, 'manifest.json', JSON.stringify(images.flatMap(dockerManifests)));
+    for (const { name, bytes } of archiveDocuments(images))
+      await addEntry(pack, { name, size: bytes.byteLength }, [bytes], () => {});
     for (const { digest, size } of blobs.values()) {
       await Promise.race([
         broken,
-        addEntry(pack, { name: pathOf(digest), size }, read(digest), (bytes) => {
+        addEntry(pack, { name: archivePath(digest), size }, read(digest), (bytes) => {
           written += bytes;
           onBytes?.(written);
         }),
@@ -62,6 +61,21 @@ export async function writeArchive(
     throw error;
   }
   await piped;
+}
+
+/** What stands in an archive ahead of the blobs. */
+export function archiveDocuments(
+  images: readonly ArchivedImage[],
+): { readonly name: string; readonly bytes: Buffer }[] {
+  const documents = {
+    'oci-layout': { imageLayoutVersion: '1.0.0' },
+    'index.json': indexOf(images),
+    'manifest.json': images.flatMap(dockerManifests),
+  };
+  return Object.entries(documents).map(([name, value]) => ({
+    name,
+    bytes: Buffer.from(JSON.stringify(value)),
+  }));
 }
 
 function indexOf(images: readonly ArchivedImage[]) {
@@ -91,20 +105,16 @@ function dockerManifests({ names, graph }: ArchivedImage) {
   const tags = names.filter((name) => isReference(name) && parseReference(name).tag !== undefined);
   return [
     {
-      Config: pathOf(image.manifest.config.digest),
+      Config: archivePath(image.manifest.config.digest),
       RepoTags: tags.map((name) => familiarReference(parseReference(name))),
-      Layers: image.manifest.layers.map(({ digest }) => pathOf(digest)),
+      Layers: image.manifest.layers.map(({ digest }) => archivePath(digest)),
     },
   ];
 }
 
-function pathOf(digest: Digest): string {
+/** Where a blob stands in an archive. */
+export function archivePath(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
-}
-
-async function addText(pack: Pack, name: string, text: string): Promise<void> {
-  const bytes = Buffer.from(text);
-  await addEntry(pack, { name, size: bytes.byteLength }, [bytes], () => {});
 }
 
 async function addEntry(

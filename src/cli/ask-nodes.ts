@@ -1,3 +1,4 @@
+import { withAgentHint } from '../distribute/without-agent.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function askNodes<Node extends { readonly name: string }, Answer>(
         };
       } catch (thrown) {
         signal.throwIfAborted();
-        return { node, error: toImgctlError(thrown).within({ node: node.name }) };
+        return { node, error: withAgentHint(toImgctlError(thrown).within({ node: node.name })) };
       }
     }),
   );

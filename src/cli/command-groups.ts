@@ -16,14 +16,39 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import('./commands/images.ts')).imagesCommand,
   },
   {
+    names: ['nodes', 'node'],
+    summary: 'list the nodes of the cluster, and the agents on them',
+    load: async () => (await import('./commands/nodes.ts')).nodesCommand,
+  },
+  {
     names: ['agent'],
     summary: "serve a node's image store to the command",
-    load: async () => (await import('./commands/agent-run.ts')).agentCommand,
+    load: async () => (await import('./commands/agent.ts')).agentCommand,
+  },
+  {
+    names: ['init'],
+    summary: 'make the certificates and the token of a cluster',
+    load: async () => (await import('./commands/init.ts')).initCommand,
+  },
+  {
+    names: ['token'],
+    summary: 'change the token of a cluster',
+    load: async () => (await import('./commands/token.ts')).tokenCommand,
   },
   {
     names: ['ctr'],
     summary: "this machine's containerd, without an agent",
     load: async () => (await import('./commands/ctr.ts')).ctrCommand,
+  },
+  {
+    names: ['config'],
+    summary: 'clusters by name, and their settings',
+    load: async () => (await import('./commands/config.ts')).configCommand,
+  },
+  {
+    names: ['doctor'],
+    summary: 'look for what is wrong, and say what to do',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
   },
   {
     names: ['completion'],

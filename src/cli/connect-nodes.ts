@@ -1,17 +1,17 @@
-import type { AgentClient } from '../agent-api/agent-client.ts';
 import type { DiscoveredNode } from '../discovery/discovery.ts';
 import type { Reporter } from '../output/reporter.ts';
 import { chooseDiscovery } from './choose-discovery.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { CliIo } from './context.ts';
+import { NodeDrivers, type NodeWays } from './microk8s-nodes.ts';
 import type { NodeOptions } from './options.ts';
 
-export interface ConnectedNode extends DiscoveredNode {
-  readonly node: AgentClient;
-}
+export interface ConnectedNode extends DiscoveredNode, NodeWays {}
 
 export interface ConnectedNodes extends AsyncDisposable {
   readonly nodes: readonly ConnectedNode[];
+  /** Whether the command shows agents a certificate of its own. */
+  readonly mutual: boolean;
 }
 
 /**
@@ -25,16 +25,22 @@ export async function connectNodes(
 ): Promise<ConnectedNodes> {
   const settings = await clusterSettings(options, io);
   const { loadClientTrust } = await import('../trust/client-trust.ts');
-  const trust = await loadClientTrust(settings, io.env);
-  const discovery = await chooseDiscovery(settings, { tls: trust.ca !== undefined });
+  const trust = await loadClientTrust(settings, io.env, (message) => reporter.warn(message));
+  const discovery = await chooseDiscovery(settings, { env: io.env, tls: trust.ca !== undefined });
   const { nodes, note } = await discovery.find(io.signal);
   if (note !== undefined) reporter.note(note);
+  const drivers = new NodeDrivers(settings, io, reporter);
+  await drivers.prepare();
   const { createAgentClient } = await import('../agent-api/agent-client.ts');
   await using clients = new AsyncDisposableStack();
   const connected = nodes.map((node) => ({
     ...node,
-    node: clients.use(createAgentClient({ baseUrl: node.url, name: node.name, trust })),
+    ...drivers.waysTo(node, clients.use(createAgentClient({ baseUrl: node.url, name: node.name, trust }))),
   }));
   const open = clients.move();
-  return { nodes: connected, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  return {
+    nodes: connected,
+    mutual: trust.cert !== undefined,
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
 }

@@ -5,6 +5,8 @@ import type { OutputOptions } from './options.ts';
 
 /** What a process hands to the program: nothing in it reaches for globals. */
 export interface CliIo {
+  /** What the program is called by: `imgctl` unless told, `kubectl imgctl` as a plugin. */
+  readonly programName?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: InputStream;
   readonly stdout: OutputStream;

@@ -1,4 +1,5 @@
 import type { NodeOutcome } from '../distribute/outcome.ts';
+import { isRefusal } from '../distribute/refusal.ts';
 import type { ErrorCode, ImgctlError } from '../errors.ts';
 
 /** What ends up as the exit status of the process, and nothing else decides it. The table is in README and --help. */
@@ -100,12 +101,11 @@ export function statusOfAnswers(
   const nodes = answers.map(({ error }) =>
     error === undefined
       ? { status: 'unchanged' as const }
-      : { status: isRefusal(error) ? ('refused' as const) : ('failed' as const), error },
+      : {
+          status:
+            isRefusal(error) || refusedCodes.has(error.code) ? ('refused' as const) : ('failed' as const),
+          error,
+        },
   );
   return statusOfRun({ nodes, interrupted, strict });
-}
-
-/** As distribute/ sees it: where nothing listens there is no agent; a host that does not answer is down. */
-function isRefusal({ code, context }: ImgctlError): boolean {
-  return refusedCodes.has(code) || (code === 'node_unreachable' && context.reason === 'ECONNREFUSED');
 }

@@ -48,8 +48,7 @@ export async function exportImages(
       onBytes: (written) => onBytes(written, bytes),
     });
   } catch (error) {
-    const { errored } = output;
-    throw errored !== null && errored === error ? unwritable(errored) : error;
+    throw ofOutput(error, output);
   }
   return { images: names.join(', '), bytes };
 }
@@ -93,6 +92,14 @@ async function graphOf(
     hint: 'This containerd does not keep the layers of unpacked images (discard_unpacked_layers), or the image was imported for another platform: export it where it was built.',
     context: { image: name, digest: absent.digest },
   });
+}
+
+/** An error of the archive's reader, which is gone, or of its disk, which is full, as ours; any other as it is. */
+export function ofOutput(error: unknown, output: Writable): unknown {
+  // A standard output that breaks does not keep its error
+  const broken =
+    error instanceof Error && (error === output.errored || ('code' in error && error.code === 'EPIPE'));
+  return broken ? unwritable(error) : error;
 }
 
 function unwritable(cause: Error): ImgctlError {

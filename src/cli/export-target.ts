@@ -19,7 +19,7 @@ export interface ExportTarget extends AsyncDisposable {
 /** @throws ImgctlError `usage`: a terminal, JSON beside the archive, a file that cannot be written */
 export async function openExportTarget(
   file: string,
-  { output }: OutputOptions,
+  { output }: Pick<OutputOptions, 'output'>,
   { stdout }: CliIo,
 ): Promise<ExportTarget> {
   if (file === '-') return standardOutput(stdout, output);

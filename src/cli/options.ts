@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { checkDiscover } from '../config/discover.ts';
 import { type Driver, drivers } from '../config/settings.ts';
 import { outputFormats } from '../output/create-reporter.ts';
 import { addNames, addPlatforms, parseCount, parseDuration } from './parse-values.ts';
@@ -46,15 +47,21 @@ export interface NodeOptions {
 export function addNodeOptions(command: Command): Command {
   return command
     .option('--nodes <list>', 'nodes, apart by commas: [name=][http://]host[:port] (env: IMGCTL_NODES)')
-    .option('--discover <how>', 'kubernetes, dns:NAME or local (default: whatever is configured)')
+    .addOption(
+      new Option(
+        '--discover <how>',
+        'kubernetes, dns:NAME or local; --nodes then narrows what is found (env: IMGCTL_DISCOVER)',
+      ).argParser(checkDiscover),
+    )
     .option('--selector <labels>', 'only Kubernetes nodes with these labels')
-    .option('--exclude <nodes>', 'leave these nodes out, by name', addNames)
+    .option('--exclude <nodes>', 'leave these nodes out, by name or address', addNames)
     .option('--kubeconfig <file>', 'which kubeconfig to list nodes with (default: wherever it is)')
     .option('--context <name>', 'which context of the kubeconfig')
     .addOption(
-      new Option('--agent-port <port>', 'where agents listen (default: 25000)').argParser(
-        parseCount(1, 65_535),
-      ),
+      new Option(
+        '--agent-port <port>',
+        'where agents listen (default: 25000; env: IMGCTL_AGENT_PORT)',
+      ).argParser(parseCount(1, 65_535)),
     )
     .option('--ca-file <file>', 'authority that signed the certificates of agents (env: IMGCTL_CA_FILE)')
     .option('--cert <file>', "the command's own certificate, for agents that want one (env: IMGCTL_CERT)")
@@ -64,7 +71,7 @@ export function addNodeOptions(command: Command): Command {
     .addOption(
       new Option(
         '--driver <driver>',
-        'what nodes are spoken to as (default: what they turn out to be)',
+        'what nodes are spoken to as (default: what they turn out to be; env: IMGCTL_DRIVER)',
       ).choices(drivers),
     )
     .option('--microk8s-token-file <file>', "MicroK8s's callback token (default: found on a MicroK8s node)")

@@ -21,6 +21,16 @@ export function parseDuration(text: string): number {
   });
 }
 
+/** `90m`, `24h`, `7d`, and `0`: milliseconds, of days and years that no timer counts. */
+export function parseLongDuration(text: string): number {
+  const [, number, unit = ''] = /^(\d{1,5})(s|m|h|d)$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) * (unit === 'd' ? 86_400_000 : (unitMs[unit] ?? 0));
+  if (text === '0') return 0;
+  throw new ImgctlError('usage', `not a duration: ${JSON.stringify(text)}`, {
+    hint: 'For example 90m, 24h or 7d; 0 for none.',
+  });
+}
+
 /** A whole number within bounds. */
 export function parseCount(min: number, max: number): (text: string) => number {
   return (text) => {

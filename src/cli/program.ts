@@ -8,13 +8,13 @@ import { programVersion } from './version.ts';
 
 const exitStatuses = `
 Exit status:
-  0    every image is on every node, verified
+  0    every image verified on every node
   1    no node has everything
-  2    usage: a bad option, no archive
+  2    usage: a bad option, no archive, standard input is a terminal
   3    some nodes have everything, some do not
   4    refused before any byte moved
-  5    not trusted: token or certificate
-  130  interrupted; the same command goes on from there within an hour
+  5    not trusted: every node failed on token or certificate
+  130  interrupted; imports are left on every node, resumable for an hour
 
 Examples:
   imgctl images import < bundle.tar
@@ -27,7 +27,7 @@ export async function buildProgram(
   context: CommandContext,
   wanted: (names: readonly string[]) => boolean = () => true,
 ): Promise<Command> {
-  const program = new Command('imgctl')
+  const program = new Command(context.io.programName ?? 'imgctl')
     .description('Puts container images onto every node of a cluster from an archive, without a registry.')
     .version(`imgctl ${programVersion()}`, '-V, --version', 'show the version')
     .helpCommand('help [command]', 'show help for a command')
@@ -44,7 +44,7 @@ export async function buildProgram(
       .helpOption('-h, --help', 'show help')
       .configureHelp({ helpWidth: Math.min(context.io.stdout.columns ?? 100, 120) })
       .configureOutput({
-        writeOut: (text) => printText(context.io.stdout, text),
+        writeOut: (text) => printText(context.io.stdout, calledAs(program.name(), text)),
         writeErr: (text) => printText(context.io.stderr, text),
         // Errors are shown by the reporter, in the form that was asked for
         outputError: () => {},
@@ -88,6 +88,11 @@ function commandNamed(program: Command, argv: readonly string[]): string {
     words.push(child.name());
   }
   return words.join(' ');
+}
+
+/** The examples in help, by the name that the program was called by. */
+function calledAs(name: string, help: string): string {
+  return name === 'imgctl' ? help : help.replace(/^( +|.*\| )imgctl (?=[a-z])/gm, `$1${name} `);
 }
 
 /** A value that is wrong is told with the option that it was given to. */

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+/** Put in its place by the build: neither a bundle nor the single executable reads a file to know its version. */
+declare const imgctlVersion: string | undefined;
 
-/** The program's version, from the package that it was installed with. */
+/** The program's version, as package.json had it when the program was built. */
 export function programVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
+  return typeof imgctlVersion === 'undefined' ? '0.0.0' : imgctlVersion;
 }

@@ -1,38 +1,30 @@
 import { errorFromWire } from '../agent-api/errors.ts';
-import type { Declaration, ImageStatus, ImportState } from '../agent-api/schemas.ts';
-import { type ErrorCode, ImgctlError, toImgctlError } from '../errors.ts';
+import type { Declaration, ImageStatus, ImportState, NodeInfo } from '../agent-api/schemas.ts';
+import { ImgctlError, toImgctlError } from '../errors.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import { feed } from '../transfer/feed.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
+import { mustFit } from './must-fit.ts';
+import { mustRunContainerd } from './must-run-containerd.ts';
 import { mustSpeak } from './must-speak.ts';
+import type { NodeChecks } from './node-checks.ts';
 import type { NodeOutcome, NodeStatus } from './outcome.ts';
 import { NodeProgress } from './progress.ts';
+import { isRefusal } from './refusal.ts';
 import { mayPass, pause, retryDelayMs } from './retry.ts';
 import type { StrictGate } from './strict-gate.ts';
+import type { UnpackedSizes } from './unpacked-sizes.ts';
+import { withAgentHint } from './without-agent.ts';
 
 export interface DeliverOptions extends Omit<FanOutOptions, 'nodes' | 'declaration' | 'strict'> {
   readonly node: FanOutNode;
   readonly declaration: Declaration;
   readonly check: SourceCheck;
+  readonly sizes: UnpackedSizes;
+  readonly checks: NodeChecks;
   readonly gate: StrictGate | undefined;
 }
-
-/** What a node is told to be unfit by: nothing was sent, and sending again would not help. */
-const refusals: ReadonlySet<ErrorCode> = new Set([
-  'platform_missing',
-  'platform_invalid',
-  'store_full',
-  'node_not_agent',
-  'archive_incomplete',
-  'archive_unnamed',
-  'reference_invalid',
-  'document_invalid',
-  'document_too_large',
-  'image_cycle',
-  'namespace_forbidden',
-  'held_back',
-]);
 
 /** Brings one node its images, trying again what may pass. Always an outcome, never an error. */
 export async function deliver(options: DeliverOptions): Promise<NodeOutcome> {
@@ -42,7 +34,7 @@ export async function deliver(options: DeliverOptions): Promise<NodeOutcome> {
     const error = await delivery.attempt();
     if (error === undefined || signal.aborted || attempt >= retries || !mayPass(error))
       return delivery.end(error);
-    const delayMs = retryDelayMs(attempt + 1);
+    const delayMs = retryDelayMs(attempt + 1, error);
     onEvent({ type: 'retry', node: node.name, attempt: attempt + 1, of: retries, delayMs, error });
     delivery.progress.phase('retrying');
     try {
@@ -59,6 +51,7 @@ class Delivery {
   readonly #begun = performance.now();
   readonly #warnings = new Set<string>();
   #images: readonly ImageStatus[] = [];
+  #passed = false;
   #sent = 0;
   /** Documents that the node did not have travel in the declaration. */
   #documents: number | undefined;
@@ -77,7 +70,7 @@ class Delivery {
       mustAnswerFor(this.#options.declaration.images ?? [], this.#images);
       return this.#failure(({ state }) => state !== 'ready');
     } catch (error) {
-      const failure = toImgctlError(error).within({ node: node.name });
+      const failure = withAgentHint(toImgctlError(error).within({ node: node.name }));
       if (!mayPass(failure)) gate?.refuse(node.name);
       return failure;
     }
@@ -105,7 +98,9 @@ class Delivery {
   async #feed(): Promise<readonly ImageStatus[]> {
     const { node, source, declaration, check, concurrency, stallTimeoutMs, signal } = this.#options;
     this.progress.phase('connecting');
-    mustSpeak((await node.node.describe(AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]))).api);
+    mustRunContainerd(node.cluster);
+    const info = await node.node.describe(AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]));
+    mustSpeak(info.api);
     this.progress.phase('checking');
     return feed({
       node: node.node,
@@ -115,7 +110,7 @@ class Delivery {
       concurrency,
       stallTimeoutMs,
       signal,
-      beforeSending: (state) => this.#opened(state),
+      beforeSending: (state) => this.#opened(state, info),
       onBytes: (bytes) => {
         this.#sent += bytes;
       },
@@ -126,19 +121,27 @@ class Delivery {
     });
   }
 
-  async #opened(state: ImportState): Promise<void> {
-    const { node, gate } = this.#options;
+  async #opened(state: ImportState, info: NodeInfo): Promise<void> {
     this.#images = state.images;
     // What an earlier attempt sent is there now: it was not skipped
     this.#skipped ??= state.presentBytes;
-    if (gate !== undefined) {
-      const unfit = this.#failure(({ state }) => state === 'failed');
-      if (unfit !== undefined) throw unfit;
-      await gate.pass(node.name);
-    }
+    if (!this.#passed) await this.#check(state, info);
     const missing = state.missing.reduce((sum, { size, offset }) => sum + size - offset, 0);
     this.#documents ??= Math.max(0, state.totalBytes - state.presentBytes - missing);
     this.progress.opened(state);
+  }
+
+  /** Once: what an earlier attempt sent has taken its room already. */
+  async #check({ missing }: ImportState, info: NodeInfo): Promise<void> {
+    const { node, declaration, sizes, checks, gate } = this.#options;
+    const unfit = this.#failure(({ state }) => state === 'failed');
+    // Without --strict, the images that the node can take still go there
+    if (unfit !== undefined && (gate !== undefined || this.#images.every(({ state }) => state === 'failed')))
+      throw unfit;
+    await mustFit(info, missing, declaration, sizes);
+    this.#passed = true;
+    checks.pass(node.name);
+    await gate?.pass(node.name);
   }
 
   #failure(counts: (image: ImageStatus) => boolean): ImgctlError | undefined {
@@ -184,11 +187,6 @@ function mustAnswerFor(declared: NonNullable<Declaration['images']>, answered: r
     hint: 'Use the same version of imgctl on both sides.',
     context: { image: lost.name ?? '', digest: lost.target.digest },
   });
-}
-
-/** Nothing listens there: no agent. A host that does not answer is down, which is a failure. */
-function isRefusal({ code, context }: ImgctlError): boolean {
-  return refusals.has(code) || (code === 'node_unreachable' && context.reason === 'ECONNREFUSED');
 }
 
 function leftFor(node: string, cause: ImgctlError): ImgctlError {

@@ -1,12 +1,18 @@
 import type { ImportNode } from '../agent-api/import-node.ts';
 import type { Declaration } from '../agent-api/schemas.ts';
+import type { ClusterFacts } from '../discovery/discovery.ts';
 import type { ImageSource } from '../image/source.ts';
+import type { FindArchiveNode } from './archive-node.ts';
 import type { DistributeEvent } from './outcome.ts';
 
 export interface FanOutNode {
   readonly name: string;
   readonly address: string;
   readonly node: ImportNode;
+  /** What the cluster says of it; absent where it was merely named. */
+  readonly cluster?: ClusterFacts | undefined;
+  /** Of a node that may be one that takes whole archives only. */
+  readonly findArchiveNode?: FindArchiveNode | undefined;
 }
 
 export interface FanOutOptions {

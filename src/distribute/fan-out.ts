@@ -1,20 +1,26 @@
 import { errorFromWire } from '../agent-api/errors.ts';
-import type { Declaration, ImageStatus, MissingBlob } from '../agent-api/schemas.ts';
+import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
-import type { ImageSource } from '../image/source.ts';
 import { mustHave } from '../transfer/absent-blobs.ts';
 import { collectDocuments } from '../transfer/collect-documents.ts';
 import { declareLimitMs } from '../transfer/declare-limit.ts';
 import { SourceCheck } from '../transfer/source-check.ts';
-import { deliver } from './deliver.ts';
+import { deliverAsTaken } from './deliver-as-taken.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
+import { mustFit } from './must-fit.ts';
+import { mustRunContainerd } from './must-run-containerd.ts';
 import { mustSpeak } from './must-speak.ts';
+import { NodeChecks } from './node-checks.ts';
 import type { NodeOutcome, NodePreview } from './outcome.ts';
+import { previewArchive } from './preview-archive.ts';
 import { StrictGate } from './strict-gate.ts';
+import { UnpackedSizes } from './unpacked-sizes.ts';
+import { withAgentHint } from './without-agent.ts';
 
 /**
  * distribute/ brings a source's images to any number of nodes at once, with an outcome for each: one node's trouble
- * never holds up another, and never hides its success. May import: errors, streams, image, agent-api, transfer.
+ * never holds up another, and never hides its success. May import: errors, streams, image, agent-api, transfer,
+ * and what a cluster says of its nodes (discovery/discovery.ts).
  */
 
 /**
@@ -26,10 +32,19 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
   const declaration = await fullDeclaration(options);
   const gate = options.strict ? new StrictGate(nodes.length) : undefined;
   const check = new SourceCheck(source);
-  return Promise.all(
+  const sizes = new UnpackedSizes(source);
+  using checks = new NodeChecks(
+    nodes.map(({ name }) => name),
+    // Who interrupted it wants no report on it
+    (event) => {
+      if (!signal.aborted) options.onEvent(event);
+    },
+  );
+  return await Promise.all(
     nodes.map(async (node) => {
-      const outcome = await deliver({ ...options, node, declaration, gate, check, signal });
+      const outcome = await deliverAsTaken({ ...options, node, declaration, gate, check, checks, sizes });
       options.onEvent({ type: 'outcome', outcome });
+      checks.ended(outcome);
       return outcome;
     }),
   );
@@ -38,7 +53,8 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
 /** What `distribute` would send where. @throws as `distribute` */
 export async function previewDistribution(options: FanOutOptions): Promise<readonly NodePreview[]> {
   const declaration = await fullDeclaration(options);
-  return Promise.all(options.nodes.map((node) => preview(node, declaration, options)));
+  const sizes = new UnpackedSizes(options.source);
+  return Promise.all(options.nodes.map((node) => preview(node, declaration, sizes, options)));
 }
 
 async function fullDeclaration({ source, declaration, signal }: FanOutOptions): Promise<Declaration> {
@@ -48,8 +64,9 @@ async function fullDeclaration({ source, declaration, signal }: FanOutOptions): 
 }
 
 async function preview(
-  { name, address, node }: FanOutNode,
+  { name, address, node, cluster, findArchiveNode }: FanOutNode,
   declaration: Declaration,
+  sizes: UnpackedSizes,
   { source, stallTimeoutMs, signal }: FanOutOptions,
 ): Promise<NodePreview> {
   const nothing = {
@@ -63,10 +80,22 @@ async function preview(
   try {
     const limit = AbortSignal.timeout(declareLimitMs(stallTimeoutMs, declaration));
     const inTime = AbortSignal.any([signal, limit]);
-    mustSpeak((await node.describe(inTime)).api);
+    mustRunContainerd(cluster);
+    const archives = await findArchiveNode?.(inTime);
+    if (archives !== undefined)
+      return {
+        ...nothing,
+        ...(await previewArchive(archives, { source, declaration, cluster, signal: inTime })),
+      };
+    const info = await node.describe(inTime);
+    mustSpeak(info.api);
     const { images, missing, totalBytes, presentBytes } = await node.previewImport(declaration, inTime);
     const failed = images.find(({ state }) => state === 'failed')?.error;
-    const error = failed === undefined ? absence(source, missing, declaration) : errorFromWire(failed);
+    const error =
+      failed === undefined
+        ? ((await unfitness(() => mustHave(source, missing, declaration.documents))) ??
+          (await unfitness(() => mustFit(info, missing, declaration, sizes))))
+        : errorFromWire(failed);
     return {
       ...nothing,
       images,
@@ -77,18 +106,14 @@ async function preview(
     };
   } catch (error) {
     signal.throwIfAborted();
-    return { ...nothing, error: toImgctlError(error).within({ node: name }) };
+    return { ...nothing, error: withAgentHint(toImgctlError(error).within({ node: name })) };
   }
 }
 
-/** Why what is missing could not be sent. */
-function absence(
-  source: ImageSource,
-  missing: readonly MissingBlob[],
-  declaration: Declaration,
-): ImgctlError | undefined {
+/** What a check throws. */
+async function unfitness(check: () => void | Promise<void>): Promise<ImgctlError | undefined> {
   try {
-    mustHave(source, missing, declaration.documents);
+    await check();
     return undefined;
   } catch (error) {
     return toImgctlError(error);

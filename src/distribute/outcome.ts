@@ -42,6 +42,16 @@ export interface NodePreview {
   readonly error?: ImgctlError | undefined;
 }
 
+/** What was found out about a node before any byte moved. */
+export interface NodeCheck {
+  readonly node: string;
+  /** Whether it can take the images. */
+  readonly ok: boolean;
+  /** Of one that cannot: what becomes of it, and why. */
+  readonly status?: NodeStatus | undefined;
+  readonly error?: ImgctlError | undefined;
+}
+
 export type NodePhase =
   | 'connecting'
   | 'checking'
@@ -81,5 +91,12 @@ export type DistributeEvent =
       readonly of: number;
       readonly delayMs: number;
       readonly error: ImgctlError;
+    }
+  | {
+      /** Told once, of all nodes together. */
+      readonly type: 'checked';
+      readonly nodes: readonly NodeCheck[];
+      /** Nodes that have not answered yet; each is told of by its outcome. */
+      readonly waiting: readonly string[];
     }
   | { readonly type: 'outcome'; readonly outcome: NodeOutcome };

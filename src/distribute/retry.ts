@@ -26,10 +26,22 @@ export function mayPass({ code, context }: ImgctlError): boolean {
 const firstDelayMs = 500;
 const longestDelayMs = 15_000;
 
-/** Before the `attempt`th retry (1 is the first), in milliseconds: doubling, with jitter so that many do not come at once. */
-export function retryDelayMs(attempt: number, random: () => number = Math.random): number {
+/** A node that asks for more patience than this gets the next try all the same. */
+const longestAskedMs = 60_000;
+
+/**
+ * Before the `attempt`th retry (1 is the first), in milliseconds: doubling, with jitter so that many do not come at
+ * once; and no less than the node asked for (`Retry-After`), within reason.
+ */
+export function retryDelayMs(
+  attempt: number,
+  error: Pick<ImgctlError, 'context'>,
+  random: () => number = Math.random,
+): number {
   const full = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1));
-  return Math.round(full / 2 + (full / 2) * random());
+  const asked = error.context.retryAfterMs;
+  const atLeast = typeof asked === 'number' && asked > 0 ? Math.min(longestAskedMs, asked) : 0;
+  return Math.round(atLeast + full / 2 + (full / 2) * random());
 }
 
 /** @throws the signal's reason */

@@ -9,6 +9,11 @@ export interface BlobSource {
   /** Size in bytes of a blob that is here, whole; undefined where it is not. */
   sizeOf(digest: Digest): number | undefined;
   /**
+   * What a layer unpacks to, in bytes, as far as that can be told without reading it: at least so much.
+   * A source that never knows leaves it out.
+   */
+  unpackedSizeOf?(digest: Digest): Promise<number | undefined>;
+  /**
    * The blob's bytes from `offset` on, in chunks of up to 1 MiB, read as they are asked for.
    * May be called any number of times, also at once. What it yields is not verified: whoever stores it does that.
    * A chunk belongs to whoever received it.

@@ -23,7 +23,7 @@ export function describeError(error: ImgctlError, style: Style): string[] {
 }
 
 /** The messages of an error's causes that say something new. */
-function causes(error: Error): string[] {
+export function causes(error: Error): string[] {
   const messages: string[] = [];
   let said = error.message;
   let cause = error.cause;

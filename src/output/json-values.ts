@@ -1,6 +1,14 @@
 import type { DistributeEvent, NodeOutcome, NodePreview } from '../distribute/outcome.ts';
 import type { ImgctlError } from '../errors.ts';
-import type { ArchiveSummary, ImportResult, NodeListing, RemoveResult } from './reporter.ts';
+import type {
+  ArchiveSummary,
+  CheckResult,
+  DeployResult,
+  ImportResult,
+  ListedNode,
+  NodeListing,
+  RemoveResult,
+} from './reporter.ts';
 
 /**
  * The JSON forms of what is reported, for json and ndjson alike. A field that is documented never changes its meaning;
@@ -75,6 +83,13 @@ export function listingValue(listing: readonly NodeListing[]) {
   };
 }
 
+export function nodesValue(nodes: readonly ListedNode[]) {
+  return {
+    ok: nodes.every(({ error }) => error === undefined),
+    nodes: nodes.map(({ error, ...facts }) => ({ ...facts, ...errorField(error) })),
+  };
+}
+
 export function removedValue(results: readonly RemoveResult[], unknown: readonly ImgctlError[] = []) {
   const nodes = Map.groupBy(results, ({ node }) => node);
   return {
@@ -88,12 +103,33 @@ export function removedValue(results: readonly RemoveResult[], unknown: readonly
   };
 }
 
+export function deployedValue(results: readonly DeployResult[]) {
+  return {
+    ok: results.every(({ error }) => error === undefined),
+    hosts: results.map(({ host, address, summary, error }) => ({
+      host,
+      address,
+      ...(summary === undefined ? {} : { summary }),
+      ...errorField(error),
+    })),
+  };
+}
+
+export function checksValue(checks: readonly CheckResult[]) {
+  return { ok: checks.every(({ status }) => status !== 'fail'), checks };
+}
+
 export function failureValue(error: ImgctlError, warnings: string[]) {
   return { ok: false, error: errorValue(error), nodes: [], warnings };
 }
 
 export function eventValue(event: DistributeEvent) {
   if (event.type === 'outcome') return { type: event.type, ...outcomeValue(event.outcome) };
+  if (event.type === 'checked')
+    return {
+      ...event,
+      nodes: event.nodes.map(({ error, ...check }) => ({ ...check, ...errorField(error) })),
+    };
   if (event.type === 'retry') return { ...event, error: errorValue(event.error) };
   return event;
 }

@@ -1,7 +1,10 @@
 import type { ImgctlError } from '../errors.ts';
 import {
+  checksValue,
+  deployedValue,
   failureValue,
   listingValue,
+  nodesValue,
   previewValue,
   removedValue,
   resultValue,
@@ -33,8 +36,11 @@ export function createJsonReporter({ stdout }: OutputStreams): Reporter {
     finish: (result) => print(resultValue(result, warnings)),
     preview: (previews) => print(previewValue(archive, previews)),
     images: (listing) => print(listingValue(listing)),
+    nodes: (listing) => print(nodesValue(listing)),
     removed: (results, unknown) => print(removedValue(results, unknown)),
-    done: (messages) => print({ ok: true, messages, warnings }),
+    done: (messages, details) => print({ ok: true, messages, warnings, ...details }),
+    deployed: (results) => print(deployedValue(results)),
+    checks: (results) => print(checksValue(results)),
     fail: (error: ImgctlError) => print(failureValue(error, warnings)),
   };
 }

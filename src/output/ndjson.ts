@@ -1,8 +1,11 @@
 import {
   archiveValue,
+  checksValue,
+  deployedValue,
   eventValue,
   failureValue,
   listingValue,
+  nodesValue,
   previewValue,
   removedValue,
   resultValue,
@@ -49,8 +52,11 @@ export function createNdjsonReporter({ stdout }: OutputStreams): Reporter {
     finish: (result) => end(resultValue(result, warnings)),
     preview: (previews) => end(previewValue(archive, previews)),
     images: (listing) => end(listingValue(listing)),
+    nodes: (listing) => end(nodesValue(listing)),
     removed: (results, unknown) => end(removedValue(results, unknown)),
-    done: (messages) => end({ ok: true, messages, warnings }),
+    done: (messages, details) => end({ ok: true, messages, warnings, ...details }),
+    deployed: (results) => end(deployedValue(results)),
+    checks: (results) => end(checksValue(results)),
     fail: (error) => end(failureValue(error, warnings)),
   };
 }

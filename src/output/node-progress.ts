@@ -36,6 +36,7 @@ export class ProgressModel {
   }
 
   apply(event: DistributeEvent, now: number): void {
+    if (event.type === 'checked') return;
     const node = this.#byName.get(event.type === 'outcome' ? event.outcome.node : event.node);
     if (node === undefined) return;
     if (event.type === 'phase') {

@@ -1,11 +1,17 @@
-import type { DistributeEvent, NodePreview } from '../distribute/outcome.ts';
+import type { DistributeEvent, NodeOutcome, NodePreview } from '../distribute/outcome.ts';
 import { type ImgctlError, printable } from '../errors.ts';
+import { checkLines, checkSummary } from './check-lines.ts';
+import { checkReport, nodeErrorLines } from './check-report.ts';
 import { describeError } from './describe-error.ts';
-import { formatBytes, formatDuration, formatPart, formatRate } from './format.ts';
+import { count, formatBytes, formatDuration, formatPart, formatRate } from './format.ts';
 import { activity, isReceiving, type NodeProgress, ProgressModel, timeLeft } from './node-progress.ts';
+import { nodesTable } from './nodes-table.ts';
 import { allErrorLines, outcomeErrorLines, outcomeLine } from './outcome-lines.ts';
 import type {
+  CheckResult,
+  DeployResult,
   ImportResult,
+  ListedNode,
   NodeListing,
   ReadingProgress,
   RemoveResult,
@@ -32,6 +38,8 @@ const maxLines = 20;
 
 export interface PlainOptions extends OutputStreams {
   readonly color?: boolean | undefined;
+  /** Of what goes to standard output. */
+  readonly resultColor?: boolean | undefined;
   /** Lines while the work goes on; results and errors are shown all the same. */
   readonly progress?: boolean | undefined;
   /** How a table of results becomes lines; aligned columns unless given. */
@@ -46,15 +54,28 @@ export function createPlainReporter(options: PlainOptions): Reporter {
 class PlainReporter implements Reporter {
   readonly #streams: OutputStreams;
   readonly #style: Style;
+  readonly #resultStyle: Style;
   readonly #progress: boolean;
   readonly #table: (table: ResultTable) => string[];
   #model: ProgressModel | undefined;
   #timer: NodeJS.Timeout | undefined;
   #readAt = 0;
+  /** Nodes whose end was told. */
+  readonly #told = new Set<string>();
+  /** What became of nodes before all were checked: those go together into one report. */
+  #held: NodeOutcome[] | undefined;
 
-  constructor({ stdout, stderr, color = false, progress = true, table = alignColumns }: PlainOptions) {
+  constructor({
+    stdout,
+    stderr,
+    color = false,
+    resultColor = false,
+    progress = true,
+    table = alignColumns,
+  }: PlainOptions) {
     this.#streams = { stdout, stderr };
     this.#style = createStyle(color);
+    this.#resultStyle = createStyle(resultColor);
     this.#progress = progress;
     this.#table = table;
   }
@@ -80,6 +101,7 @@ class PlainReporter implements Reporter {
   start({ nodes, dryRun }: RunStart): void {
     if (dryRun) return;
     this.#model = new ProgressModel(nodes);
+    if (nodes.length > 1) this.#held = [];
     this.#err(nodes.map(({ address }) => `Pushing OCI images to ${printable(address)}`));
     if (this.#progress) {
       this.#timer = setInterval(() => this.#tick(), intervalMs);
@@ -91,7 +113,10 @@ class PlainReporter implements Reporter {
     this.#model?.apply(event, Date.now());
     if (event.type === 'outcome') {
       const { outcome } = event;
-      this.#err([outcomeLine(outcome, this.#style), ...outcomeErrorLines(outcome, this.#style)]);
+      if (outcome.error !== undefined && this.#held !== undefined) this.#held.push(outcome);
+      else this.#tell(outcome);
+    } else if (event.type === 'checked') {
+      this.#checked(event);
     } else if (event.type === 'retry') {
       const { node, attempt, of, delayMs, error } = event;
       this.#err([
@@ -109,7 +134,7 @@ class PlainReporter implements Reporter {
     const { stdout } = this.#streams;
     printLines(stdout, this.#table(outcomeTable(result.nodes)));
     // Each node's error was said when it happened, if it was
-    const unsaid = result.nodes.filter(({ node }) => !this.#wasTold(node));
+    const unsaid = result.nodes.filter(({ node }) => !this.#told.has(node));
     this.#err(allErrorLines(unsaid, this.#style));
     for (const advice of result.advice) this.warn(advice);
     if (result.error !== undefined) this.#err(describeError(result.error, this.#style));
@@ -119,13 +144,20 @@ class PlainReporter implements Reporter {
   preview(previews: readonly NodePreview[]): void {
     this.#stop();
     printLines(this.#streams.stdout, this.#table(previewTable(previews)));
-    this.#errorsOf(previews);
+    if (previews.length === 1) this.#errorsOf(previews);
+    else this.#err(checkReport({ nodes: previews }, this.#style));
   }
 
   images(listing: readonly NodeListing[]): void {
     if (listing.some(({ error }) => error === undefined))
       printLines(this.#streams.stdout, this.#table(listingTable(listing)));
     this.#errorsOf(listing);
+  }
+
+  nodes(listing: readonly ListedNode[]): void {
+    printLines(this.#streams.stdout, this.#table(nodesTable(listing)));
+    if (listing.length === 1) this.#errorsOf(listing);
+    else this.#err(nodeErrorLines(listing));
   }
 
   removed(results: readonly RemoveResult[], unknown: readonly ImgctlError[] = []): void {
@@ -137,13 +169,44 @@ class PlainReporter implements Reporter {
     printLines(this.#streams.stdout, messages.map(printable));
   }
 
+  deployed(results: readonly DeployResult[]): void {
+    const good = results.filter(({ error }) => error === undefined);
+    printLines(
+      this.#streams.stdout,
+      good.map(({ host, address, summary }) =>
+        printable(`${host}: the agent answers at ${address}${summary === undefined ? '' : `: ${summary}`}`),
+      ),
+    );
+    this.#errorsOf(results);
+    printLines(this.#streams.stdout, [`The agent is on ${good.length} of ${count(results.length, 'host')}.`]);
+  }
+
+  checks(results: readonly CheckResult[]): void {
+    printLines(this.#streams.stdout, [...checkLines(results, this.#resultStyle), checkSummary(results)]);
+  }
+
   fail(error: ImgctlError): void {
     this.#stop();
     this.#err(describeError(error, this.#style));
   }
 
-  #wasTold(name: string): boolean {
-    return this.#model?.nodes.find((node) => node.name === name)?.outcome !== undefined;
+  #tell(outcome: NodeOutcome): void {
+    // Who was held back for another node's sake is told of with all such nodes, at the end
+    if (this.#told.has(outcome.node) || outcome.error?.code === 'held_back') return;
+    this.#told.add(outcome.node);
+    this.#err([outcomeLine(outcome, this.#style), ...outcomeErrorLines(outcome, this.#style)]);
+  }
+
+  #checked(event: Extract<DistributeEvent, { type: 'checked' }>): void {
+    const { nodes, waiting } = event;
+    // Of a single node its error tells it all
+    if (nodes.length + waiting.length > 1) {
+      this.#err(checkReport(event, this.#style));
+      for (const { node, ok } of nodes) if (!ok) this.#told.add(node);
+    }
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const outcome of held) this.#tell(outcome);
   }
 
   #tick(): void {

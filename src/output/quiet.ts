@@ -1,4 +1,5 @@
 import { type ImgctlError, printable } from '../errors.ts';
+import { checkLines } from './check-lines.ts';
 import { describeError } from './describe-error.ts';
 import { allErrorLines } from './outcome-lines.ts';
 import type { NodeListing, Reporter } from './reporter.ts';
@@ -31,8 +32,24 @@ export function createQuietReporter({
       printLines(stdout, [...names]);
       errors(listing);
     },
+    nodes: (listing) => {
+      printLines(
+        stdout,
+        listing.map(({ node }) => printable(node)),
+      );
+      errors(listing);
+    },
     removed: (results, unknown = []) => errors([...results, ...unknown.map((error) => ({ error }))]),
     done: () => {},
+    deployed: errors,
+    checks: (results) =>
+      printLines(
+        stderr,
+        checkLines(
+          results.filter(({ status }) => status === 'fail'),
+          style,
+        ),
+      ),
     fail: (error) => errors([{ error }]),
   };
 }

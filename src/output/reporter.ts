@@ -1,4 +1,4 @@
-import type { NodeImage } from '../agent-api/schemas.ts';
+import type { NodeImage, NodeInfo } from '../agent-api/schemas.ts';
 import type { DistributeEvent, NodeAddress, NodeOutcome, NodePreview } from '../distribute/outcome.ts';
 import type { ImgctlError } from '../errors.ts';
 
@@ -19,10 +19,15 @@ export interface Reporter {
   finish(result: ImportResult): void;
   preview(previews: readonly NodePreview[]): void;
   images(listing: readonly NodeListing[]): void;
+  nodes(listing: readonly ListedNode[]): void;
   /** `unknown`: the names that no node has, an error each. */
   removed(results: readonly RemoveResult[], unknown?: readonly ImgctlError[]): void;
-  /** What was done by a command that has no other result. */
-  done(messages: readonly string[]): void;
+  /** What was done by a command that has no other result; `details` are for machines. */
+  done(messages: readonly string[], details?: Readonly<Record<string, unknown>>): void;
+  /** What became of each host that the agent was to be put onto. */
+  deployed(results: readonly DeployResult[]): void;
+  /** What was found in order, and what was not. */
+  checks(results: readonly CheckResult[]): void;
   /** An error that ended the command before there was an outcome for any node. */
   fail(error: ImgctlError): void;
 }
@@ -71,10 +76,54 @@ export interface NodeListing {
   readonly error?: ImgctlError | undefined;
 }
 
+/** A node as `nodes list` shows it. What nobody could tell is absent. */
+export interface ListedNode {
+  readonly node: string;
+  readonly address: string;
+  /** As Kubernetes sees it; absent where the node was not found there. */
+  readonly ready?: boolean | undefined;
+  readonly cordoned?: boolean | undefined;
+  readonly platform?: string | undefined;
+  /** As the kubelet reports it: `containerd://1.7.24`. */
+  readonly runtime?: string | undefined;
+  /** Its version; of another kind of agent, what it is. */
+  readonly agent?: string | undefined;
+  readonly store?: NodeInfo['store'] | undefined;
+  readonly freeBytes?: number | undefined;
+  /** Absent where nothing answered. */
+  readonly trust?: NodeTrust | undefined;
+  /** RFC 3339; of the agent's certificate. */
+  readonly certificateEnds?: string | undefined;
+  /** Of a small request on a connection that stands. */
+  readonly roundTripMs?: number | undefined;
+  readonly error?: ImgctlError | undefined;
+}
+
+/** How command and agent know each other, or why they do not. */
+export type NodeTrust = 'plain' | 'tls' | 'mutual tls' | 'untrusted' | 'unauthorized';
+
 export interface RemoveResult {
   readonly node: string;
   readonly address: string;
   readonly image: string;
   readonly removed: boolean;
   readonly error?: ImgctlError | undefined;
+}
+
+export interface DeployResult {
+  readonly host: string;
+  /** HOST:PORT, where the agent answers. */
+  readonly address: string;
+  /** What the agent there says of itself. */
+  readonly summary?: string | undefined;
+  readonly error?: ImgctlError | undefined;
+}
+
+export interface CheckResult {
+  readonly status: 'ok' | 'warn' | 'fail';
+  /** What was looked at, in a word or two. */
+  readonly what: string;
+  readonly detail: string;
+  /** What to do now. */
+  readonly hint?: string | undefined;
 }

@@ -2,26 +2,42 @@ import type { NodeOutcome, NodePreview } from '../distribute/outcome.ts';
 import { type ImgctlError, printable } from '../errors.ts';
 import { count, formatBytes, formatDuration } from './format.ts';
 import type { ImportResult, NodeListing, RemoveResult } from './reporter.ts';
-import { fitText, textWidth } from './text-width.ts';
+import { cutText, fitText, textWidth } from './text-width.ts';
 
 /** The results of commands as rows of text and a closing line: the same on a terminal and in a file. */
+
+/** Columns that a cut one keeps at least. */
+const minElastic = 8;
 
 export interface ResultTable {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** A line below each row. */
+  readonly below?: readonly string[] | undefined;
+  /** The same, for where this one is too wide. */
+  readonly narrower?: ResultTable | undefined;
+  /** The column that is cut where nothing else helps. */
+  readonly elastic?: number | undefined;
 }
 
 export function outcomeTable(outcomes: readonly NodeOutcome[]): ResultTable {
-  return {
-    head: ['NODE', 'STATUS', 'IMAGES', 'SENT', 'PRESENT', 'TIME'],
-    rows: outcomes.map((outcome) => [
+  const head = ['NODE', 'STATUS', 'IMAGES', 'SENT', 'PRESENT', 'TIME'];
+  const rowsWith = (statusOf: (outcome: NodeOutcome) => string) =>
+    outcomes.map((outcome) => [
       printable(outcome.node),
-      outcome.error === undefined ? outcome.status : `${outcome.status} (${printable(outcome.error.code)})`,
+      statusOf(outcome),
       `${outcome.images.filter(({ state }) => state === 'ready').length}/${outcome.images.length}`,
       formatBytes(outcome.bytesSent),
       formatBytes(outcome.bytesSkipped),
       formatDuration(outcome.durationMs),
-    ]),
+    ]);
+  return {
+    head,
+    rows: rowsWith(({ status, error }) =>
+      error === undefined ? status : `${status} (${printable(error.code)})`,
+    ),
+    // The codes stand with the errors too
+    narrower: { head, rows: rowsWith(({ status }) => status), elastic: 0 },
   };
 }
 
@@ -89,15 +105,22 @@ export function removedLines(
     );
 }
 
-/** Columns two spaces apart; the last is not padded. */
-export function alignColumns({ head, rows }: ResultTable): string[] {
+/** Columns two spaces apart; the last is not padded. In `columns`, as far as the table knows how. */
+export function alignColumns(table: ResultTable, columns = Number.POSITIVE_INFINITY): string[] {
+  const { head, rows, below, narrower, elastic } = table;
   const widths = head.map((title, i) =>
     Math.max(title.length, ...rows.map((row) => textWidth(row[i] ?? ''))),
   );
-  return [head, ...rows].map((row) =>
+  const excess = widths.reduce((sum, width) => sum + width + 2, -2) - columns;
+  if (excess > 0 && narrower !== undefined) return alignColumns(narrower, columns);
+  if (excess > 0 && elastic !== undefined)
+    widths[elastic] = Math.max(minElastic, (widths[elastic] ?? 0) - excess);
+  const lines = [head, ...rows].map((row) =>
     row
       .map((cell, i) => fitText(cell, widths[i] ?? 0))
       .join('  ')
       .trimEnd(),
   );
+  if (below === undefined) return lines;
+  return lines.flatMap((line, i) => [line, ...(below[i - 1] ? [cutText(`  ${below[i - 1]}`, columns)] : [])]);
 }

@@ -59,6 +59,7 @@ class TtyReporter implements Reporter {
       // Through the spinner, which makes room for a line
       stderr: this.#frames as unknown as OutputStream,
       color,
+      resultColor,
       ...(stdout.isTTY
         ? { table: (table) => borderedTable(table, createStyle(resultColor), stdout.columns || 80) }
         : {}),
@@ -98,6 +99,7 @@ class TtyReporter implements Reporter {
 
   event(event: DistributeEvent): void {
     this.#model?.apply(event, performance.now());
+    if (event.type === 'checked') this.#lines.event(event);
     if (event.type === 'warning') this.warn(`${event.node}: ${event.message}`);
   }
 
@@ -116,6 +118,11 @@ class TtyReporter implements Reporter {
     this.#lines.images(...listing);
   }
 
+  nodes(...listing: Parameters<Reporter['nodes']>): void {
+    this.#spinner.stop();
+    this.#lines.nodes(...listing);
+  }
+
   removed(...results: Parameters<Reporter['removed']>): void {
     this.#spinner.stop();
     this.#lines.removed(...results);
@@ -124,6 +131,16 @@ class TtyReporter implements Reporter {
   done(...messages: Parameters<Reporter['done']>): void {
     this.#spinner.stop();
     this.#lines.done(...messages);
+  }
+
+  deployed(...results: Parameters<Reporter['deployed']>): void {
+    this.#spinner.stop();
+    this.#lines.deployed(...results);
+  }
+
+  checks(...results: Parameters<Reporter['checks']>): void {
+    this.#spinner.stop();
+    this.#lines.checks(...results);
   }
 
   fail(...error: Parameters<Reporter['fail']>): void {

@@ -1,7 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ImgctlError } from '../errors.ts';
+import { readSmallFile, whyUnreadable } from './read-small-file.ts';
+import { type AcceptedToken, isToken, parsePreviousToken } from './token.ts';
+
+export type { AcceptedToken } from './token.ts';
 
 /** Where the token of a cluster's agents is kept on this machine, for the agent that makes it and the command that reads it. */
 
@@ -25,17 +29,16 @@ export function tokenFileIn(dataDir: string): string {
 export async function readToken(path: string): Promise<string> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readSmallFile(path);
   } catch (cause) {
-    throw new ImgctlError('token_missing', `the token file ${path} cannot be read: ${reasonOf(cause)}`, {
+    throw new ImgctlError('token_missing', `the token file ${path} cannot be read: ${whyUnreadable(cause)}`, {
       hint: "Name another with --token-file FILE: an agent's token is in the file `token` of its data directory, readable by the user that it runs as.",
       context: { path },
       cause,
     });
   }
   const token = text.trim();
-  // What a header can carry (RFC 6750, b64token, and a little more)
-  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
+  if (isToken(token)) return token;
   throw new ImgctlError(
     'token_missing',
     token === '' ? `the token file ${path} is empty` : `what is in ${path} is not a token`,
@@ -44,6 +47,41 @@ export async function readToken(path: string): Promise<string> {
       context: { path },
     },
   );
+}
+
+/** The old token and its end stand beside the token file, on two lines: the token, an RFC 3339 time. */
+export function previousTokenFile(path: string): string {
+  return `${path}.previous`;
+}
+
+/**
+ * The token in the file, then the one before it where `FILE.previous` is there; whether that one's time has passed is
+ * for the caller's clock to say. An old token that cannot be read is left out, and `warn` hears why.
+ * @throws ImgctlError `token_missing`
+ */
+export async function readAcceptedTokens(
+  path: string,
+  warn: (message: string) => void = () => {},
+): Promise<readonly AcceptedToken[]> {
+  const token = await readToken(path);
+  const previous = await readPreviousToken(path, warn);
+  return previous === undefined || previous.token === token ? [{ token }] : [{ token }, previous];
+}
+
+async function readPreviousToken(
+  path: string,
+  warn: (message: string) => void,
+): Promise<AcceptedToken | undefined> {
+  const file = previousTokenFile(path);
+  try {
+    const previous = parsePreviousToken(await readSmallFile(file));
+    if (previous === undefined) warn(`${file} is not a token and a time on two lines: it is ignored`);
+    return previous;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT')
+      warn(`${file} cannot be read: ${whyUnreadable(cause)}: it is ignored`);
+    return undefined;
+  }
 }
 
 /** The token of the agent on this machine, where this user may read it. */
@@ -61,12 +99,4 @@ export async function findLocalToken(env: Env, uid = process.getuid?.()): Promis
 /** Whether others than its owner and group may read the file. */
 export async function isReadableByAll(path: string): Promise<boolean> {
   return ((await stat(path)).mode & 0o004) !== 0;
-}
-
-function reasonOf(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (code === 'ENOENT') return 'it does not exist';
-  if (code === 'EACCES' || code === 'EPERM') return 'this user may not';
-  if (code === 'EISDIR') return 'it is a directory';
-  return String(code ?? cause);
 }

@@ -113,19 +113,6 @@ describe('what is not an agent', () => {
 
     await expect(made.describe()).rejects.toMatchObject({ code: 'node_not_agent' });
   });
-
-  it('is recognised when https is spoken to plain HTTP', async () => {
-    const plain = createServer((_, response) => response.end()).listen(0, '127.0.0.1');
-    await once(plain, 'listening');
-    open.push(plain);
-
-    await expect(
-      client(`https://127.0.0.1:${(plain.address() as AddressInfo).port}`).describe(),
-    ).rejects.toMatchObject({
-      code: 'node_not_agent',
-      hint: expect.stringContaining('http://'),
-    });
-  });
 });
 
 describe('an answer', () => {

@@ -32,7 +32,7 @@ describe('GET /v1/node', () => {
       name: 'node-1',
       platforms: ['linux/amd64'],
       store: { kind: 'memory', namespace: 'k8s.io' },
-      features: ['archive-import', 'microk8s'],
+      features: ['archive-import', 'microk8s', 'peers-check'],
     });
   });
 });
@@ -198,7 +198,7 @@ describe("MicroK8s's endpoint", () => {
     ];
 
     expect(statuses.map(({ status }) => status)).toEqual([401, 401, 404, 500]);
-    expect(JSON.parse(statuses[3]?.text ?? '').error).toMatch(/^failed to import the image: /);
+    expect(JSON.parse(statuses[3]?.text ?? '').error).toMatch(/^Failed to import the image: /);
   });
 
   it('tells what is wrong with an image to a client that first sends everything', async () => {
@@ -210,6 +210,6 @@ describe("MicroK8s's endpoint", () => {
     const answer = await ask(agent, path, { method: 'POST', headers, body: smallArchive() });
 
     expect(answer.status).toBe(500);
-    expect(JSON.parse(answer.text).error).toMatch(/failed to import the image: .*s390x/);
+    expect(JSON.parse(answer.text).error).toMatch(/Failed to import the image: .*s390x/);
   });
 });

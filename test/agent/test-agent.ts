@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AgentLimits } from '../../src/agent/http/context.ts';
 import { type AgentReady, type AgentSettings, runAgent } from '../../src/agent/main.ts';
-import { type AgentClient, createAgentClient } from '../../src/agent-api/agent-client.ts';
+import { type AgentClient, type AgentTrust, createAgentClient } from '../../src/agent-api/agent-client.ts';
 import type { Store } from '../../src/store/store.ts';
 import { readToken } from '../../src/trust/token-file.ts';
 
@@ -16,23 +16,23 @@ export interface TestAgent extends AsyncDisposable {
   readonly log: readonly string[];
   /** As SIGTERM does; resolves when it has ended. */
   stop(): Promise<void>;
-  /** As the second SIGTERM does. */
-  hurry(): void;
 }
 
 export interface TestAgentOptions {
   readonly settings?: Partial<AgentSettings>;
   readonly limits?: Partial<AgentLimits>;
+  /** Of its client, beside the token. */
+  readonly trust?: AgentTrust;
 }
 
 /** A real agent on a free port of loopback, in front of this store, with its data in a temporary directory. */
 export async function startAgent(
   store: Store,
-  { settings, limits }: TestAgentOptions = {},
+  { settings, limits, trust }: TestAgentOptions = {},
 ): Promise<TestAgent> {
   const dataDir = await mkdtemp(join(tmpdir(), 'imgctl-agent-'));
   const log: string[] = [];
-  const [stopping, hurrying] = [new AbortController(), new AbortController()];
+  const stopping = new AbortController();
   const { promise, resolve } = Promise.withResolvers<AgentReady>();
   const running = runAgent(
     {
@@ -46,9 +46,8 @@ export async function startAgent(
     {
       signal: stopping.signal,
       version: '0.0.0',
-      hurry: hurrying.signal,
       store,
-      limits: { stopMs: 2_000, ...limits },
+      limits: { stopMs: 500, reloadMs: 50, ...limits },
       onReady: resolve,
       logTo: { write: (line) => void log.push(line) },
     },
@@ -57,9 +56,13 @@ export async function startAgent(
     promise,
     running.then(() => Promise.reject(new Error('it did not start'))),
   ]);
-  const url = new URL(`http://${ready.addresses[0]}`);
-  const token = await readToken(ready.tokenFile);
-  const client = createAgentClient({ baseUrl: url, trust: { token }, name: 'node-1' });
+  const url = new URL(`${ready.tls ? 'https' : 'http'}://${ready.addresses[0]}`);
+  const token = ready.tokenFile === undefined ? '' : await readToken(ready.tokenFile);
+  const client = createAgentClient({
+    baseUrl: url,
+    trust: { ...trust, ...(token === '' ? {} : { token }) },
+    name: 'node-1',
+  });
   const stop = async () => {
     stopping.abort();
     await running;
@@ -71,9 +74,7 @@ export async function startAgent(
     client,
     log,
     stop,
-    hurry: () => hurrying.abort(),
     async [Symbol.asyncDispose]() {
-      hurrying.abort();
       await client[Symbol.asyncDispose]();
       await stop();
       await rm(dataDir, { recursive: true });

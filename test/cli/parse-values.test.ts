@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addPlatforms, parseCount, parseDuration } from '../../src/cli/parse-values.ts';
+import { addPlatforms, parseCount, parseDuration, parseLongDuration } from '../../src/cli/parse-values.ts';
 
 describe('a duration', () => {
   it.each([
@@ -21,6 +21,22 @@ describe('a duration', () => {
     expect(() => parseDuration('30')).toThrow(
       expect.objectContaining({ hint: 'Write its unit: 30s or 30m.' }),
     );
+  });
+});
+
+describe('a long duration', () => {
+  it.each([
+    ['0', 0],
+    ['45s', 45_000],
+    ['90m', 5_400_000],
+    ['24h', 86_400_000],
+    ['365d', 31_536_000_000],
+  ])('%s is %i ms', (text, ms) => {
+    expect(parseLongDuration(text)).toBe(ms);
+  });
+
+  it.each(['', '5', 'd', '-1d', '1.5d', '1w', '1h30m', '999999d'])('%j is none', (text) => {
+    expect(() => parseLongDuration(text)).toThrow(expect.objectContaining({ code: 'usage' }));
   });
 });
 

@@ -75,7 +75,12 @@ describe('help', () => {
       ['images', 'import'],
       ['images', 'list'],
       ['images', 'rm'],
+      ['nodes', 'list'],
       ['agent', 'run'],
+      ['agent', 'image'],
+      ['agent', 'manifest'],
+      ['init'],
+      ['token', 'rotate'],
       ['ctr', 'image', 'import'],
       ['ctr', 'image', 'export'],
       ['completion'],
@@ -84,7 +89,8 @@ describe('help', () => {
     const { status, stdout, stderr } = await runCli([...args, '--help']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(/^Usage: imgctl/);
-    if (args.length !== 1 || args[0] === 'completion') expect(stdout).toContain('Examples:');
+    if (args.length !== 1 || args[0] === 'completion' || args[0] === 'init')
+      expect(stdout).toContain('Examples:');
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
   });
 

@@ -38,6 +38,8 @@ describe('the package', () => {
     const imgctl = join(prefix, 'bin', 'imgctl');
     const version = await run(imgctl, ['--version']);
     expect(version.stdout).toMatch(/^imgctl \d+\.\d+\.\d+\n$/);
+    const plugin = await run(join(prefix, 'bin', 'kubectl-imgctl'), ['images', '--help']);
+    expect(plugin.stdout).toMatch(/^Usage: kubectl imgctl images/);
     const store = join(directory, 'store');
     const imported = await run(imgctl, [
       'ctr',

@@ -70,6 +70,8 @@ describe('plain output', () => {
       outcomeOf('w2', { status: 'failed', images: [], bytesSent: 0, bytesSkipped: 0, error: unreachable }),
       outcomeOf('w3', { status: 'unchanged', bytesSent: 0, bytesSkipped: 5_000_000 }),
     ];
+    const nodes = outcomes.map(({ node }) => ({ node, ok: true }));
+    plain.event({ type: 'checked', nodes, waiting: [] });
     for (const outcome of outcomes) plain.event({ type: 'outcome', outcome });
     plain.finish(resultOf(outcomes, { advice: ['write a policy'] }));
     expect(stderr.lines).toEqual([
@@ -167,7 +169,11 @@ describe('plain output', () => {
       'w1    app:1  imported                    2              1.0 KiB  0 B',
       'w2    -      refused (node_unreachable)  0              0 B      0 B',
     ]);
-    expect(stderr.lines[0]).toBe('Error [node_unreachable]: nothing listens there');
+    expect(stderr.lines).toEqual([
+      'Not fit: 1 of 2 nodes',
+      '  w2: node_unreachable: nothing listens there',
+      '  Hint: Start the agent.',
+    ]);
   });
 
   it('lists images, and what was removed', () => {

@@ -26,6 +26,8 @@ export interface AgentOptions {
   readonly store: string;
   readonly name?: string;
   readonly args?: readonly string[];
+  /** Its certificate; then it is spoken to over HTTPS. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** Default: a new directory, removed at the end. */
   readonly dataDir?: string;
 }
@@ -36,11 +38,14 @@ export async function startAgent(options: AgentOptions): Promise<AgentProcess> {
   const args = [
     ...['agent', 'run', '--listen', `127.0.0.1:${port}`, '--store', options.store, '--data-dir', dataDir],
     ...(options.name === undefined ? [] : ['--name', options.name]),
+    ...(options.tls === undefined
+      ? []
+      : ['--tls-cert', options.tls.certFile, '--tls-key', options.tls.keyFile]),
     ...(options.args ?? []),
   ];
   const start = async (): Promise<RunningCli> => {
     const started = startCli(args, { timeoutMs: 600_000 });
-    await ready(port, started);
+    await ready(started, options.tls === undefined ? port : undefined);
     return started;
   };
   let running = await start();
@@ -68,13 +73,16 @@ export async function startAgent(options: AgentOptions): Promise<AgentProcess> {
   };
 }
 
-async function ready(port: number, { printed, result }: RunningCli): Promise<void> {
+/** Asked of its port; one with TLS may let only friends ask, and is believed when it says so. */
+async function ready({ printed, result }: RunningCli, port: number | undefined): Promise<void> {
   let ended: CliResult | undefined;
   void result.then((value) => {
     ended = value;
   });
   for (const until = Date.now() + 20_000; Date.now() < until; await sleep(50)) {
     if (ended !== undefined) break;
+    if (port === undefined && printed().stderr.includes('"agent ready"')) return;
+    if (port === undefined) continue;
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
     if (answer?.ok) return;
   }

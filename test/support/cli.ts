@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +17,8 @@ export interface CliOptions {
   readonly stdoutFile?: string | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
+  /** What stands before the program: `ip netns exec …`. */
+  readonly prefix?: readonly string[] | undefined;
   /** Ends the program after so many milliseconds, so that a test that hangs says what it printed. */
   readonly timeoutMs?: number | undefined;
 }
@@ -37,7 +41,8 @@ export interface RunningCli {
 export function startCli(args: readonly string[], options: CliOptions = {}): RunningCli {
   const fd = options.inputFile === undefined ? undefined : openSync(options.inputFile, 'r');
   const out = options.stdoutFile === undefined ? undefined : openSync(options.stdoutFile, 'w');
-  const child = spawn(process.execPath, [bin, ...args], {
+  const [program = process.execPath, ...rest] = [...(options.prefix ?? []), process.execPath, bin, ...args];
+  const child = spawn(program, rest, {
     stdio: [fd ?? (options.input === undefined ? 'ignore' : 'pipe'), out ?? 'pipe', 'pipe'],
     env: cleanEnvironment(options.env),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -75,8 +80,28 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
   return startCli(args, options).result;
 }
 
-/** Nothing of the machine's own settings may change what a test sees. */
+/** Nothing of the machine's own settings may change what a test sees: no configuration, no kubeconfig. */
 function cleanEnvironment(extra: CliOptions['env']): NodeJS.ProcessEnv {
-  const { PATH = '', HOME = '', TMPDIR } = process.env;
-  return { PATH, HOME, LANG: 'C.UTF-8', ...(TMPDIR === undefined ? {} : { TMPDIR }), ...extra };
+  const { PATH = '', TMPDIR } = process.env;
+  return {
+    PATH,
+    HOME: emptyHome(),
+    // Clusters whose kubeconfig the machine itself has are not looked for where one is named
+    KUBECONFIG: '/dev/null',
+    LANG: 'C.UTF-8',
+    ...(TMPDIR === undefined ? {} : { TMPDIR }),
+    ...extra,
+  };
+}
+
+let home: string | undefined;
+
+/** One for each process of tests, gone with it. */
+function emptyHome(): string {
+  if (home === undefined) {
+    const made = mkdtempSync(join(tmpdir(), 'imgctl-test-home-'));
+    process.on('exit', () => rmSync(made, { recursive: true, force: true }));
+    home = made;
+  }
+  return home;
 }

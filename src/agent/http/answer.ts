@@ -20,6 +20,7 @@ export async function answerJson(
   reply: FastifyReply,
   status: number,
   body: unknown,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   reply.hijack();
   const [raw, response] = [request.raw, reply.raw];
@@ -33,6 +34,7 @@ export async function answerJson(
   response.writeHead(status, {
     'content-type': 'application/json',
     'content-length': bytes.byteLength,
+    ...headers,
     // Whether its body follows or not is unknown from here on, so nothing else can be on this connection
     ...(heldBack ? { connection: 'close' } : {}),
   });
@@ -41,7 +43,8 @@ export async function answerJson(
     return;
   }
   response.write(bytes);
-  await drain(raw, heldBack ? heldBackDrain : status === 401 ? strangerDrain : trustedDrain);
+  const bound = status === 401 || status === 429 ? strangerDrain : trustedDrain;
+  await drain(raw, heldBack ? heldBackDrain : bound);
   response.end();
   if (!raw.complete) raw.socket.destroySoon();
 }
@@ -52,5 +55,10 @@ export function answerError(
   error: ImgctlError,
   status = httpStatus(error.code),
 ): Promise<void> {
-  return answerJson(request, reply, status, { error: errorToWire(error) });
+  return answerJson(request, reply, status, { error: errorToWire(error) }, retryAfter(error));
+}
+
+/** When to come again, in whole seconds (RFC 9110, 10.2.3), where the error says. */
+export function retryAfter({ context: { retryAfterMs } }: ImgctlError): Readonly<Record<string, string>> {
+  return typeof retryAfterMs === 'number' ? { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) } : {};
 }

@@ -1,32 +1,67 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { ImgctlError } from '../../errors.ts';
+import type { AcceptedToken } from '../../trust/token-file.ts';
+import { GuessLimit } from './guess-limit.ts';
 
-/** The one secret of a cluster, kept as its hash. */
+type Verdict =
+  | { readonly kind: 'accepted' | 'missing' | 'wrong' }
+  | { readonly kind: 'ended'; readonly at: Date };
+
+interface Expected {
+  readonly hash: Buffer;
+  readonly until: Date | undefined;
+}
+
+/** The secrets of a cluster, the current one and the one before for as long as it counts, kept as their hashes. */
 export class TokenCheck {
-  readonly #expected: Buffer;
+  readonly #guesses: GuessLimit;
+  /** Absent where a verified client certificate is enough. */
+  #expected: readonly Expected[] | undefined;
 
-  constructor(token: string) {
-    this.#expected = hash(token);
+  constructor(tokens: readonly AcceptedToken[] | undefined, guesses = new GuessLimit()) {
+    this.#guesses = guesses;
+    this.accept(tokens);
   }
 
-  /** Hashing both sides makes their lengths equal, so that the comparison tells nothing of either. */
-  matches(presented: string | undefined): boolean {
-    return timingSafeEqual(hash(presented ?? ''), this.#expected) && presented !== undefined;
+  /** From now on these, and no others. */
+  accept(tokens: readonly AcceptedToken[] | undefined): void {
+    this.#expected = tokens?.map(({ token, until }) => ({ hash: hash(token), until }));
   }
 
-  /** Checks an `Authorization` header (RFC 6750). @throws ImgctlError `node_unauthorized` */
-  requireBearer(header: string | undefined): void {
-    const presented = header === undefined ? undefined : /^bearer +(\S+) *$/i.exec(header)?.[1];
-    if (this.matches(presented)) return;
-    throw new ImgctlError(
-      'node_unauthorized',
-      header === undefined
-        ? 'this agent wants a token, and the request has none'
-        : 'the token is not the one of this agent',
-      {
-        hint: "Send `Authorization: Bearer TOKEN`; the token is in the file `token` of the agent's data directory.",
-      },
-    );
+  /** @throws ImgctlError `overloaded` when too many wrong ones came from `address` */
+  matches(presented: string | undefined, address: string | undefined): boolean {
+    return this.#check(presented, address).kind === 'accepted';
+  }
+
+  /** Checks an `Authorization` header (RFC 6750). @throws ImgctlError `node_unauthorized`, `overloaded` */
+  requireBearer(header: string | undefined, address: string | undefined): void {
+    const presented = header === undefined ? undefined : (/^bearer +(\S+) *$/i.exec(header)?.[1] ?? '');
+    const verdict = this.#check(presented, address);
+    if (verdict.kind === 'accepted') return;
+    const messages = {
+      missing: 'this agent wants a token, and the request has none',
+      wrong: 'the token is not the one of this agent',
+      ended:
+        verdict.kind === 'ended' ? `the token was replaced, and ended on ${verdict.at.toISOString()}` : '',
+    };
+    throw new ImgctlError('node_unauthorized', messages[verdict.kind], {
+      hint: 'Send `Authorization: Bearer TOKEN` with the token of the cluster.',
+      context: { reason: `token_${verdict.kind}` },
+    });
+  }
+
+  #check(presented: string | undefined, address: string | undefined): Verdict {
+    if (this.#expected === undefined) return { kind: 'accepted' };
+    if (presented === undefined) return { kind: 'missing' };
+    this.#guesses.mayTry(address);
+    // Hashing both sides makes their lengths equal, so that the comparison tells nothing of either
+    const shown = hash(presented);
+    const same = this.#expected.filter((expected) => timingSafeEqual(shown, expected.hash));
+    const now = Date.now();
+    if (same.some(({ until }) => until === undefined || until.getTime() > now)) return { kind: 'accepted' };
+    this.#guesses.wrong(address);
+    const at = same[0]?.until;
+    return at === undefined ? { kind: 'wrong' } : { kind: 'ended', at };
   }
 }
 

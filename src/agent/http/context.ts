@@ -1,5 +1,5 @@
 import type { ImportEvent } from '../../agent-api/events.ts';
-import type { Declaration, ImportState, NodeInfo } from '../../agent-api/schemas.ts';
+import type { Declaration, ImportState, NodeInfo, PeerCheck } from '../../agent-api/schemas.ts';
 import type { Store } from '../../store/store.ts';
 import type { ImportRegistry } from '../imports.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +17,8 @@ export interface AgentContext {
   readonly stopping: Stopping;
   readonly limits: AgentLimits;
   describe(signal: AbortSignal): Promise<NodeInfo>;
+  /** Tries each of these agents, as a peer of theirs. @throws ImgctlError `request_invalid` */
+  checkPeers(urls: readonly string[], signal: AbortSignal): Promise<readonly PeerCheck[]>;
   previewImport(declaration: Declaration, signal: AbortSignal): Promise<ImportState>;
   importArchive(
     archive: AsyncIterable<Uint8Array>,
@@ -38,9 +40,13 @@ export interface AgentLimits {
   readonly headersMs: number;
   /** A body of which nothing comes, or an answer of which nothing is read, for so long is given up. */
   readonly idleMs: number;
+  /** A body that brings less than 256 bytes/s over so long is given up. */
+  readonly paceMs: number;
   readonly aliveMs: number;
   readonly importIdleMs: number;
   readonly maxImports: number;
   /** What is under way when the agent stops has so long to finish. */
   readonly stopMs: number;
+  /** Certificates and tokens are looked at this often, and read again when they have changed. */
+  readonly reloadMs: number;
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { maxJsonBytes } from '../../agent-api/routes.ts';
 import { ImgctlError } from '../../errors.ts';
-import { requestBody } from './request-body.ts';
+import { type BodyLimits, requestBody } from './request-body.ts';
 
 /**
  * A request's JSON body, bounded and validated, whatever content type it claims (curl -d calls it a form).
@@ -11,7 +11,7 @@ import { requestBody } from './request-body.ts';
 export async function readJson<T>(
   raw: IncomingMessage,
   schema: z.ZodType<T>,
-  limits: { readonly idleMs: number; readonly maxBytes?: number },
+  limits: BodyLimits & { readonly maxBytes?: number },
 ): Promise<T> {
   const maxBytes = limits.maxBytes ?? maxJsonBytes;
   if (Number(raw.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);

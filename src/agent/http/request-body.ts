@@ -5,18 +5,31 @@ import { askForBody } from './expect-continue.ts';
 
 /** What is read ahead while the store works. */
 const aheadBytes = 1024 * 1024;
+/**
+ * Bytes a second. A blob has one writer, and others wait for it; but one upload among hundreds over a thin line is slow
+ * and honest.
+ */
+const slowestPace = 256;
+
+/** Times in milliseconds. */
+export interface BodyLimits {
+  readonly idleMs: number;
+  /** A body that brought less than 256 bytes/s over so long a time of waiting for it is given up. */
+  readonly paceMs: number;
+}
 
 /**
  * A request's body, in the chunks of up to 64 KiB that Node.js makes of it: stores gather them as they need, and
  * joining them here costs more than it saves (tried: a third of the throughput). Leaving the iteration leaves the
  * request unread, not destroyed, as a stream's own iterator would: it can still be answered.
- * @throws ImgctlError `interrupted` when the client goes away or sends nothing for `idleMs`; what had come before was yielded
+ * @throws ImgctlError `interrupted` when the client goes away, sends nothing for `idleMs`, or a trickle (see `paceMs`);
+ *   what had come before was yielded
  */
 export async function* requestBody(
   raw: IncomingMessage,
-  { idleMs }: { readonly idleMs: number },
+  { idleMs, paceMs }: BodyLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const inbox = new Inbox(raw, idleMs);
+  const inbox = new Inbox(raw, { idleMs, paceMs });
   askForBody(raw);
   try {
     for (;;) {
@@ -39,9 +52,13 @@ class Inbox {
   #ended = false;
   #failure: ImgctlError | undefined;
   #wake: (() => void) | undefined;
+  readonly #paceMs: number;
+  #waitedMs = 0;
+  #arrived = 0;
 
-  constructor(raw: IncomingMessage, idleMs: number) {
+  constructor(raw: IncomingMessage, { idleMs, paceMs }: BodyLimits) {
     this.#raw = raw;
+    this.#paceMs = paceMs;
     this.#timer = setTimeout(() => this.#onIdle(idleMs), idleMs);
     raw.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onClose);
     if (raw.readableEnded) this.#onEnd();
@@ -64,10 +81,19 @@ class Inbox {
 
   async more(): Promise<void> {
     this.#timer.refresh();
+    const begun = performance.now();
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
     this.#wake = undefined;
+    this.#waitedMs += performance.now() - begun;
+    if (this.#waitedMs < this.#paceMs) return;
+    if (!this.#ended && this.#arrived < (slowestPace * this.#waitedMs) / 1000) {
+      this.#fail(`${this.#arrived} bytes of the request came in ${Math.round(this.#waitedMs / 1000)} s`);
+      this.#onEnd();
+    }
+    this.#waitedMs = 0;
+    this.#arrived = 0;
   }
 
   close(): void {
@@ -81,6 +107,7 @@ class Inbox {
   readonly #onData = (chunk: Buffer) => {
     this.#chunks.push(chunk);
     this.#length += chunk.byteLength;
+    this.#arrived += chunk.byteLength;
     notePassed(chunk.byteLength);
     if (this.#length >= aheadBytes) this.#raw.pause();
     this.#wake?.();

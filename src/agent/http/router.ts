@@ -12,6 +12,7 @@ import { serveImports } from './handlers/imports.ts';
 import { serveMetrics } from './handlers/metrics.ts';
 import { serveMicrok8s } from './handlers/microk8s.ts';
 import { serveNode } from './handlers/node.ts';
+import { servePeersCheck } from './handlers/peers-check.ts';
 import { whoIs } from './who.ts';
 
 declare module 'fastify' {
@@ -33,9 +34,11 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
-  app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.access === undefined)
-      agent.token.requireBearer(request.headers.authorization);
+  app.addHook('onRequest', async ({ raw: { socket }, routeOptions, headers }) => {
+    const { access } = routeOptions.config;
+    if (access === undefined) agent.token.requireBearer(headers.authorization, socket.remoteAddress);
+    // A stranger who reads no answer must not keep the connection; Node.js resets this with every request
+    else if (access === 'open') socket.setTimeout(agent.limits.idleMs);
   });
   app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
     const route = routeOptions.url ?? 'unknown';
@@ -68,6 +71,7 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
     serveImages,
     serveArchiveImport,
     serveMicrok8s,
+    servePeersCheck,
     serveHealth,
     serveMetrics,
   ])

@@ -53,7 +53,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   request_invalid: 400,
   request_too_large: 413,
   route_unknown: 404,
-  overloaded: 503,
+  overloaded: 429,
 
   discovery_failed: 502,
   config_invalid: 500,

@@ -5,11 +5,19 @@ import { programVersion } from '../version.ts';
 
 const examples = `
 The token that commands must show is read from --token-file, or made on first start in the data directory.
+With --client-ca they show a certificate in its place, and a token too only where --token-file is given.
+Certificates and tokens are read again when their files change; transfers go on. FILE.previous beside the
+token file holds the token before, and on its second line the time until which it counts.
+A body that brings less than 256 bytes/s over a minute is given up. An address has up to 256 connections;
+after 60 wrong tokens within a minute none of its tokens is heard for the rest of it.
 Logs are lines of JSON on standard error. SIGTERM lets transfers finish for up to 30 seconds.
 
 Examples:
   imgctl agent run
-  imgctl agent run --listen 10.0.4.17:25000 --insecure-http --token-file /etc/imgctl/token
+  imgctl agent run --listen 0.0.0.0:25000 --token-file /etc/imgctl/token \\
+    --tls-cert /etc/imgctl/agent.crt --tls-key /etc/imgctl/agent.key
+  imgctl agent run --listen :25000 --tls-cert agent.crt --tls-key agent.key --client-ca ca.crt \\
+    --probe-listen :25002
   imgctl agent run --store containerd:/run/k3s/containerd/containerd.sock
   imgctl agent run --store oci:/var/lib/images --listen 127.0.0.1:25001 --name test-1`;
 
@@ -21,23 +29,22 @@ interface Options {
   readonly name?: string;
   readonly dataDir?: string;
   readonly tokenFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly caFile?: string;
+  readonly clientCa?: string;
+  readonly probeListen?: string;
   readonly insecureHttp?: boolean;
   readonly maxImports?: number;
 }
 
-export function agentCommand(context: CommandContext): Command {
-  return new Command('agent')
-    .description("The agent: a node's image store behind an HTTP API, one on each node.")
-    .addCommand(agentRunCommand(context));
-}
-
-function agentRunCommand(context: CommandContext): Command {
+export function agentRunCommand(context: CommandContext): Command {
   return new Command('run')
     .summary('run the agent')
     .description('Runs the agent until it is stopped (SIGTERM, Ctrl-C).')
     .option(
       '--listen <host:port>',
-      'address to listen on, again for several (default: 127.0.0.1:25000)',
+      'address to listen on, again for several (env: IMGCTL_LISTEN; default: 127.0.0.1:25000)',
       addValue,
     )
     .option(
@@ -48,13 +55,38 @@ function agentRunCommand(context: CommandContext): Command {
     .option('--snapshotter <name>', 'snapshotter to unpack with (default: the one that the kubelet uses)')
     .option('--name <node>', "the node's name in reports (default: the host's)")
     .option('--data-dir <dir>', 'where the token is kept (default: /var/lib/imgctl for root)')
-    .option('--token-file <file>', "file with the cluster's token")
+    .option('--token-file <file>', "file with the cluster's token (env: IMGCTL_TOKEN_FILE)")
+    .option('--tls-cert <file>', "the agent's certificate, PEM (env: IMGCTL_TLS_CERT)")
+    .option('--tls-key <file>', 'its private key (env: IMGCTL_TLS_KEY)')
+    .option(
+      '--ca-file <file>',
+      'authority of other agents (env: IMGCTL_CA_FILE; default: ca.crt beside --tls-cert)',
+    )
+    .option('--client-ca <file>', 'clients must show a certificate that it signed (env: IMGCTL_CLIENT_CA)')
+    .option(
+      '--probe-listen <host:port>',
+      'plain HTTP for probes and metrics alone (env: IMGCTL_PROBE_LISTEN)',
+    )
     .option('--insecure-http', 'allow addresses beyond loopback without TLS')
     .option('--max-imports <n>', 'imports open at once', parseCount(1, 10_000))
     .addHelpText('after', examples)
-    .action(async ({ listen = [], insecureHttp = false, ...settings }: Options) => {
+    .action(async ({ listen, insecureHttp = false, ...settings }: Options) => {
       const { runAgent } = await import('../../agent/main.ts');
       const { env, signal } = context.io;
-      await runAgent({ ...settings, listen, insecureHttp }, { signal, env, version: programVersion() });
+      const variable = (name: string) => env[name]?.trim() || undefined;
+      await runAgent(
+        {
+          ...settings,
+          listen: listen ?? (variable('IMGCTL_LISTEN')?.split(/[\s,]+/) || []),
+          insecureHttp,
+          tokenFile: settings.tokenFile ?? variable('IMGCTL_TOKEN_FILE'),
+          tlsCert: settings.tlsCert ?? variable('IMGCTL_TLS_CERT'),
+          tlsKey: settings.tlsKey ?? variable('IMGCTL_TLS_KEY'),
+          caFile: settings.caFile ?? variable('IMGCTL_CA_FILE'),
+          clientCa: settings.clientCa ?? variable('IMGCTL_CLIENT_CA'),
+          probeListen: settings.probeListen ?? variable('IMGCTL_PROBE_LISTEN'),
+        },
+        { signal, env, version: programVersion() },
+      );
     });
 }

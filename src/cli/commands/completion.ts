@@ -17,7 +17,7 @@ export function completionCommand(context: CommandContext): Command {
     .action(async (shell: CompletionShell) => {
       const { buildProgram } = await import('../program.ts');
       const { completionScript } = await import('../completion/script.ts');
-      const program = await buildProgram(context);
+      const program = (await buildProgram(context)).name('imgctl');
       printText(context.io.stdout, completionScript(shell, program));
     });
 }

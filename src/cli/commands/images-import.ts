@@ -29,8 +29,10 @@ export function imagesImportCommand(context: CommandContext): Command {
     .option('--dry-run', 'show what would be sent where, and send nothing');
   return addOutputOptions(command)
     .addHelpText('after', examples)
-    .action(async (files: string[], options: Options) => {
+    .action(async (files: string[], _, self: Command) => {
       const { io } = context;
+      const { withDefaults } = await import('../import-defaults.ts');
+      const options = await withDefaults<Options>(self, io);
       const { archiveInputs } = await import('../archive-inputs.ts');
       const { connectNodes } = await import('../connect-nodes.ts');
       const { push } = await import('../push.ts');

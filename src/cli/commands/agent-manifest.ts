@@ -1,0 +1,109 @@
+import { Command, Option } from 'commander';
+import {
+  type DistributionName,
+  distributionNames,
+  distributions,
+} from '../../deploy/kubernetes/distributions.ts';
+import { ImgctlError } from '../../errors.ts';
+import { printText } from '../../output/streams.ts';
+import type { CommandContext } from '../context.ts';
+import { parseCount } from '../parse-values.ts';
+import { programVersion } from '../version.ts';
+
+const examples = `
+Prints a Namespace, a Secret with what imgctl init made (never the authority's own key) and a DaemonSet.
+The image has to be on the nodes first, or pullable: see imgctl agent image --help. On MicroK8s agents
+listen on port 25001, beside its own cluster agent: add --agent-port 25001 to commands. On nodes that have
+IPv6 alone, say --listen '[$(HOST_IP)]:25000'.
+
+After imgctl token rotate and imgctl init --renew, apply it again: agents read the new Secret within two
+minutes, without a restart.
+
+Examples:
+  imgctl agent manifest | kubectl apply -f -
+  imgctl agent manifest --distribution k3s | kubectl apply -f -
+  imgctl agent manifest --image registry.example.com/imgctl/agent:1 --listen '[::]:25000' > agent.yaml
+  imgctl agent manifest --mutual-tls | kubectl apply -f -`;
+
+interface Options {
+  readonly dir?: string;
+  readonly image?: string;
+  readonly namespace: string;
+  readonly distribution: DistributionName;
+  readonly storeSocket?: string;
+  readonly port?: number;
+  readonly listen?: string;
+  readonly mutualTls?: boolean;
+  readonly probePort: number;
+}
+
+export function agentManifestCommand(context: CommandContext): Command {
+  return new Command('manifest')
+    .summary('print the agent as objects for kubectl')
+    .description(
+      'Prints the agent as objects of Kubernetes, one for each node, ready for kubectl apply -f -.',
+    )
+    .option('--dir <dir>', 'what imgctl init made (default: where init puts it)')
+    .option('--image <reference>', "the agent's image, pullable (default: the one of imgctl agent image)")
+    .option('--namespace <name>', "the agent's namespace", 'imgctl')
+    .addOption(
+      new Option('--distribution <name>', "whose containerd: where its socket is, and the agent's port")
+        .choices(distributionNames)
+        .default('kubeadm'),
+    )
+    .option('--store-socket <path>', "containerd's socket on the nodes (default: the distribution's)")
+    .addOption(
+      new Option('--port <port>', "the agent's port (default: 25000; microk8s: 25001)").argParser(
+        parseCount(1, 65_535),
+      ),
+    )
+    .option('--listen <host:port>', "where agents listen (default: the node's address and --port)")
+    .option('--mutual-tls', 'commands must show a certificate that the authority signed, beside the token')
+    .addOption(
+      new Option('--probe-port <port>', "the kubelet's port on 127.0.0.1, with --mutual-tls")
+        .argParser(parseCount(1, 65_535))
+        .default(25_009),
+    )
+    .addHelpText('after', examples)
+    .action(async (options: Options) => {
+      const { stdout, env } = context.io;
+      const { agentManifest } = await import('../../deploy/kubernetes/manifest.ts');
+      const { checkNamespace, checkSocket } = await import('../../deploy/kubernetes/settings.ts');
+      const { agentImageName } = await import('../../deploy/image/agent-image.ts');
+      const { readCredentials } = await import('../../deploy/systemd/credentials.ts');
+      const { configDir } = await import('../../trust/default-files.ts');
+      const { formatReference, parseReference } = await import('../../image/reference.ts');
+      const { image, mutualTls = false, probePort } = options;
+      const distribution = distributions[options.distribution];
+      const port = portOf(options) ?? distribution.port;
+      const version = programVersion();
+      const { files } = await readCredentials(options.dir ?? configDir(env));
+      const text = agentManifest(
+        {
+          image: image === undefined ? agentImageName(version) : formatReference(parseReference(image)),
+          imagePullPolicy: image === undefined ? 'Never' : 'IfNotPresent',
+          namespace: checkNamespace(options.namespace),
+          socket: checkSocket(options.storeSocket ?? distribution.socket),
+          port,
+          listen: options.listen ?? `$(HOST_IP):${port}`,
+          mutualTls,
+          probePort,
+          version,
+        },
+        files,
+      );
+      printText(stdout, text);
+      if (stdout.isTTY)
+        (await context.failureReporter()).note(
+          "The Secret above holds the cluster's token and the agents' private key: mind who reads this terminal.",
+        );
+    });
+}
+
+/** Probes need the port as a number: that of --listen, where it has one. */
+function portOf({ port, listen }: Options): number | undefined {
+  const told = /:(\d{1,5})$/.exec(listen ?? '')?.[1];
+  if (told === undefined || port === undefined || Number(told) === port)
+    return told === undefined ? port : Number(told);
+  throw new ImgctlError('usage', `--listen says port ${told}, --port ${port}`, { hint: 'Name one of them.' });
+}

@@ -1,0 +1,38 @@
+import { Command } from 'commander';
+import type { CommandContext } from '../context.ts';
+import { statusOfAnswers } from '../exit-codes.ts';
+import { addNodeOptions, addOutputOptions, type NodeOptions, type OutputOptions } from '../options.ts';
+
+/** A node that says nothing for so long, in milliseconds, is listed without its agent. */
+const withinMs = 10_000;
+
+const examples = `
+READY is what Kubernetes says, FREE the room in the image store, RTT the time of a small request
+there and back.
+
+Examples:
+  imgctl nodes list
+  imgctl nodes ls --discover kubernetes --selector node-role.kubernetes.io/worker
+  imgctl nodes list --nodes 10.0.4.17,10.0.4.18 --output json`;
+
+export function nodesListCommand(context: CommandContext): Command {
+  const command = new Command('list')
+    .alias('ls')
+    .summary('list the nodes, and whether they can take images')
+    .description('Lists the nodes that images would go to, asks each at once, and says what answers there.');
+  addNodeOptions(command);
+  return addOutputOptions(command)
+    .addHelpText('after', examples)
+    .action(async (options: NodeOptions & OutputOptions) => {
+      const { io } = context;
+      const { askNodes } = await import('../ask-nodes.ts');
+      const { connectNodes } = await import('../connect-nodes.ts');
+      const { askNode, listedNode } = await import('../list-node.ts');
+      const reporter = await context.reporter(options);
+      await using connected = await connectNodes(options, io, reporter);
+      const answers = await askNodes(connected.nodes, askNode, { signal: io.signal, withinMs });
+      const listing = answers.map(({ node, ...answered }) => listedNode(node, answered, connected.mutual));
+      reporter.nodes(listing);
+      context.status = statusOfAnswers(listing, io.signal.aborted);
+    });
+}

@@ -1,0 +1,37 @@
+import { dirname, isAbsolute, normalize } from 'node:path/posix';
+import { ImgctlError } from '../../errors.ts';
+
+/** What the objects are made of, checked. */
+export interface ManifestSettings {
+  readonly image: string;
+  /** `Never` for the image that is put onto nodes by hand: nothing could be pulled. */
+  readonly imagePullPolicy: 'Never' | 'IfNotPresent';
+  readonly namespace: string;
+  /** containerd's socket, on every node. */
+  readonly socket: string;
+  readonly port: number;
+  /** Where agents listen, as `agent run --listen` takes it; `$(HOST_IP)` is the node's address. */
+  readonly listen: string;
+  /** Clients show a certificate; the kubelet, which has none, asks on an address of its own. */
+  readonly mutualTls: boolean;
+  readonly probePort: number;
+  readonly version: string;
+}
+
+/** A name as RFC 1123 has labels. @throws ImgctlError `usage` */
+export function checkNamespace(name: string): string {
+  if (/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
+  throw new ImgctlError('usage', `not a namespace of Kubernetes: ${JSON.stringify(name.slice(0, 100))}`, {
+    hint: 'Small letters, digits and - in between, 63 at most.',
+  });
+}
+
+/** Its directory is mounted: never one that holds more than a runtime's. @throws ImgctlError `usage` */
+export function checkSocket(path: string): string {
+  const directory = dirname(normalize(path));
+  const known = isAbsolute(path) && /^\/[\w./+-]+$/.test(path) && !path.endsWith('/');
+  if (known && !['/', '/run', '/var', '/var/run', '/tmp'].includes(directory)) return normalize(path);
+  throw new ImgctlError('usage', `not a socket whose directory can be mounted: ${path}`, {
+    hint: "Name the absolute path of containerd's socket, in a directory of its own: /run/containerd/containerd.sock.",
+  });
+}
