@@ -24,20 +24,36 @@ _imgctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$command:${COMP_WORDS[i]}" in
     'imgctl:images' | 'imgctl:image') command='imgctl images' ;;
+    'imgctl:nodes' | 'imgctl:node') command='imgctl nodes' ;;
     'imgctl:agent') command='imgctl agent' ;;
+    'imgctl:init') command='imgctl init' ;;
+    'imgctl:token') command='imgctl token' ;;
     'imgctl:ctr') command='imgctl ctr' ;;
+    'imgctl:config') command='imgctl config' ;;
+    'imgctl:doctor') command='imgctl doctor' ;;
     'imgctl:completion') command='imgctl completion' ;;
     'imgctl:help') command='imgctl help' ;;
     'imgctl images:import') command='imgctl images import' ;;
     'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
     'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
+    'imgctl nodes:list' | 'imgctl nodes:ls') command='imgctl nodes list' ;;
     'imgctl agent:run') command='imgctl agent run' ;;
+    'imgctl agent:install') command='imgctl agent install' ;;
+    'imgctl agent:uninstall') command='imgctl agent uninstall' ;;
+    'imgctl agent:deploy') command='imgctl agent deploy' ;;
+    'imgctl agent:image') command='imgctl agent image' ;;
+    'imgctl agent:manifest') command='imgctl agent manifest' ;;
+    'imgctl token:rotate') command='imgctl token rotate' ;;
     'imgctl ctr:image' | 'imgctl ctr:images' | 'imgctl ctr:i') command='imgctl ctr image' ;;
     'imgctl ctr image:import') command='imgctl ctr image import' ;;
     'imgctl ctr image:list' | 'imgctl ctr image:ls') command='imgctl ctr image list' ;;
     'imgctl ctr image:rm' | 'imgctl ctr image:remove' | 'imgctl ctr image:delete' | 'imgctl ctr image:del') command='imgctl ctr image rm' ;;
     'imgctl ctr image:tag') command='imgctl ctr image tag' ;;
     'imgctl ctr image:export') command='imgctl ctr image export' ;;
+    'imgctl config:view') command='imgctl config view' ;;
+    'imgctl config:use') command='imgctl config use' ;;
+    'imgctl config:set') command='imgctl config set' ;;
+    'imgctl config:unset') command='imgctl config unset' ;;
     'imgctl images import:--nodes' | \
       'imgctl images import:--discover' | \
       'imgctl images import:--selector' | \
@@ -95,6 +111,23 @@ _imgctl() {
       'imgctl images rm:--microk8s-ca' | \
       'imgctl images rm:-o' | \
       'imgctl images rm:--output' | \
+      'imgctl nodes list:--nodes' | \
+      'imgctl nodes list:--discover' | \
+      'imgctl nodes list:--selector' | \
+      'imgctl nodes list:--exclude' | \
+      'imgctl nodes list:--kubeconfig' | \
+      'imgctl nodes list:--context' | \
+      'imgctl nodes list:--agent-port' | \
+      'imgctl nodes list:--ca-file' | \
+      'imgctl nodes list:--cert' | \
+      'imgctl nodes list:--key' | \
+      'imgctl nodes list:--token-file' | \
+      'imgctl nodes list:--config' | \
+      'imgctl nodes list:--driver' | \
+      'imgctl nodes list:--microk8s-token-file' | \
+      'imgctl nodes list:--microk8s-ca' | \
+      'imgctl nodes list:-o' | \
+      'imgctl nodes list:--output' | \
       'imgctl agent run:--listen' | \
       'imgctl agent run:--store' | \
       'imgctl agent run:--namespace' | \
@@ -102,7 +135,49 @@ _imgctl() {
       'imgctl agent run:--name' | \
       'imgctl agent run:--data-dir' | \
       'imgctl agent run:--token-file' | \
+      'imgctl agent run:--tls-cert' | \
+      'imgctl agent run:--tls-key' | \
+      'imgctl agent run:--ca-file' | \
+      'imgctl agent run:--client-ca' | \
+      'imgctl agent run:--probe-listen' | \
       'imgctl agent run:--max-imports' | \
+      'imgctl agent install:--dir' | \
+      'imgctl agent install:--listen' | \
+      'imgctl agent install:--store' | \
+      'imgctl agent install:--name' | \
+      'imgctl agent install:--executable' | \
+      'imgctl agent install:-o' | \
+      'imgctl agent install:--output' | \
+      'imgctl agent uninstall:-o' | \
+      'imgctl agent uninstall:--output' | \
+      'imgctl agent deploy:--ssh' | \
+      'imgctl agent deploy:--dir' | \
+      'imgctl agent deploy:--ssh-option' | \
+      'imgctl agent deploy:--listen' | \
+      'imgctl agent deploy:--executable-dir' | \
+      'imgctl agent deploy:--concurrency' | \
+      'imgctl agent deploy:-o' | \
+      'imgctl agent deploy:--output' | \
+      'imgctl agent image:-o' | \
+      'imgctl agent image:--output' | \
+      'imgctl agent image:--tag' | \
+      'imgctl agent manifest:--dir' | \
+      'imgctl agent manifest:--image' | \
+      'imgctl agent manifest:--namespace' | \
+      'imgctl agent manifest:--distribution' | \
+      'imgctl agent manifest:--store-socket' | \
+      'imgctl agent manifest:--port' | \
+      'imgctl agent manifest:--listen' | \
+      'imgctl agent manifest:--probe-port' | \
+      'imgctl init:--dir' | \
+      'imgctl init:--host' | \
+      'imgctl init:--client' | \
+      'imgctl init:-o' | \
+      'imgctl init:--output' | \
+      'imgctl token rotate:--dir' | \
+      'imgctl token rotate:--keep' | \
+      'imgctl token rotate:-o' | \
+      'imgctl token rotate:--output' | \
       'imgctl ctr:-a' | \
       'imgctl ctr:--address' | \
       'imgctl ctr:-n' | \
@@ -144,7 +219,52 @@ _imgctl() {
       'imgctl ctr image export:--namespace' | \
       'imgctl ctr image export:--platform' | \
       'imgctl ctr image export:-o' | \
-      'imgctl ctr image export:--output')
+      'imgctl ctr image export:--output' | \
+      'imgctl config view:--nodes' | \
+      'imgctl config view:--discover' | \
+      'imgctl config view:--selector' | \
+      'imgctl config view:--exclude' | \
+      'imgctl config view:--kubeconfig' | \
+      'imgctl config view:--context' | \
+      'imgctl config view:--agent-port' | \
+      'imgctl config view:--ca-file' | \
+      'imgctl config view:--cert' | \
+      'imgctl config view:--key' | \
+      'imgctl config view:--token-file' | \
+      'imgctl config view:--config' | \
+      'imgctl config view:--driver' | \
+      'imgctl config view:--microk8s-token-file' | \
+      'imgctl config view:--microk8s-ca' | \
+      'imgctl config view:-o' | \
+      'imgctl config view:--output' | \
+      'imgctl config use:--config' | \
+      'imgctl config use:-o' | \
+      'imgctl config use:--output' | \
+      'imgctl config set:--context' | \
+      'imgctl config set:--config' | \
+      'imgctl config set:-o' | \
+      'imgctl config set:--output' | \
+      'imgctl config unset:--context' | \
+      'imgctl config unset:--config' | \
+      'imgctl config unset:-o' | \
+      'imgctl config unset:--output' | \
+      'imgctl doctor:--nodes' | \
+      'imgctl doctor:--discover' | \
+      'imgctl doctor:--selector' | \
+      'imgctl doctor:--exclude' | \
+      'imgctl doctor:--kubeconfig' | \
+      'imgctl doctor:--context' | \
+      'imgctl doctor:--agent-port' | \
+      'imgctl doctor:--ca-file' | \
+      'imgctl doctor:--cert' | \
+      'imgctl doctor:--key' | \
+      'imgctl doctor:--token-file' | \
+      'imgctl doctor:--config' | \
+      'imgctl doctor:--driver' | \
+      'imgctl doctor:--microk8s-token-file' | \
+      'imgctl doctor:--microk8s-ca' | \
+      'imgctl doctor:-o' | \
+      'imgctl doctor:--output')
       if [[ ${COMP_WORDS[i + 1]} == = ]]; then i=$((i + 1)); fi
       i=$((i + 1))
       ;;
@@ -207,6 +327,22 @@ _imgctl() {
   'imgctl images rm:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
   'imgctl images rm:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images rm:-o' | 'imgctl images rm:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl nodes list:--nodes') :; return ;;
+  'imgctl nodes list:--discover') :; return ;;
+  'imgctl nodes list:--selector') :; return ;;
+  'imgctl nodes list:--exclude') :; return ;;
+  'imgctl nodes list:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--context') :; return ;;
+  'imgctl nodes list:--agent-port') :; return ;;
+  'imgctl nodes list:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl nodes list:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl nodes list:-o' | 'imgctl nodes list:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl agent run:--listen') :; return ;;
   'imgctl agent run:--store') :; return ;;
   'imgctl agent run:--namespace') :; return ;;
@@ -214,7 +350,43 @@ _imgctl() {
   'imgctl agent run:--name') :; return ;;
   'imgctl agent run:--data-dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent run:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--tls-cert') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--tls-key') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--client-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--probe-listen') :; return ;;
   'imgctl agent run:--max-imports') :; return ;;
+  'imgctl agent install:--dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent install:--listen') :; return ;;
+  'imgctl agent install:--store') :; return ;;
+  'imgctl agent install:--name') :; return ;;
+  'imgctl agent install:--executable') _imgctl_files -f "$current"; return ;;
+  'imgctl agent install:-o' | 'imgctl agent install:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl agent uninstall:-o' | 'imgctl agent uninstall:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl agent deploy:--ssh') :; return ;;
+  'imgctl agent deploy:--dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent deploy:--ssh-option') :; return ;;
+  'imgctl agent deploy:--listen') :; return ;;
+  'imgctl agent deploy:--executable-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent deploy:--concurrency') :; return ;;
+  'imgctl agent deploy:-o' | 'imgctl agent deploy:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl agent image:-o' | 'imgctl agent image:--output') _imgctl_files -f "$current"; return ;;
+  'imgctl agent image:--tag') :; return ;;
+  'imgctl agent manifest:--dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent manifest:--image') :; return ;;
+  'imgctl agent manifest:--namespace') :; return ;;
+  'imgctl agent manifest:--distribution') _imgctl_words 'kubeadm k3s rke2 k0s microk8s' "$current"; return ;;
+  'imgctl agent manifest:--store-socket') :; return ;;
+  'imgctl agent manifest:--port') :; return ;;
+  'imgctl agent manifest:--listen') :; return ;;
+  'imgctl agent manifest:--probe-port') :; return ;;
+  'imgctl init:--dir') _imgctl_files -d "$current"; return ;;
+  'imgctl init:--host') :; return ;;
+  'imgctl init:--client') :; return ;;
+  'imgctl init:-o' | 'imgctl init:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl token rotate:--dir') _imgctl_files -d "$current"; return ;;
+  'imgctl token rotate:--keep') :; return ;;
+  'imgctl token rotate:-o' | 'imgctl token rotate:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl ctr:-a' | 'imgctl ctr:--address') :; return ;;
   'imgctl ctr:-n' | 'imgctl ctr:--namespace') :; return ;;
   'imgctl ctr image import:-a' | 'imgctl ctr image import:--address') :; return ;;
@@ -240,6 +412,46 @@ _imgctl() {
   'imgctl ctr image export:-n' | 'imgctl ctr image export:--namespace') :; return ;;
   'imgctl ctr image export:--platform') :; return ;;
   'imgctl ctr image export:-o' | 'imgctl ctr image export:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl config view:--nodes') :; return ;;
+  'imgctl config view:--discover') :; return ;;
+  'imgctl config view:--selector') :; return ;;
+  'imgctl config view:--exclude') :; return ;;
+  'imgctl config view:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--context') :; return ;;
+  'imgctl config view:--agent-port') :; return ;;
+  'imgctl config view:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl config view:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl config view:-o' | 'imgctl config view:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl config use:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl config use:-o' | 'imgctl config use:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl config set:--context') :; return ;;
+  'imgctl config set:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl config set:-o' | 'imgctl config set:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl config unset:--context') :; return ;;
+  'imgctl config unset:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl config unset:-o' | 'imgctl config unset:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl doctor:--nodes') :; return ;;
+  'imgctl doctor:--discover') :; return ;;
+  'imgctl doctor:--selector') :; return ;;
+  'imgctl doctor:--exclude') :; return ;;
+  'imgctl doctor:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--context') :; return ;;
+  'imgctl doctor:--agent-port') :; return ;;
+  'imgctl doctor:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl doctor:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl doctor:-o' | 'imgctl doctor:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   esac
 
   if [[ $current == -* ]]; then
@@ -249,8 +461,18 @@ _imgctl() {
     'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
+    'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
-    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --insecure-http --max-imports -h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports -h --help' "$current" ;;
+    'imgctl agent install') _imgctl_words '--dir --listen --store --name --insecure-http --executable --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl agent image') _imgctl_words '-o --output --tag -h --help' "$current" ;;
+    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port -h --help' "$current" ;;
+    'imgctl init') _imgctl_words '--dir --renew --host --client -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl token') _imgctl_words '-h --help' "$current" ;;
+    'imgctl token rotate') _imgctl_words '--dir --keep -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr') _imgctl_words '-a --address -n --namespace -h --help' "$current" ;;
     'imgctl ctr image') _imgctl_words '-h --help' "$current" ;;
     'imgctl ctr image import') _imgctl_words '-a --address -n --namespace --snapshotter --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -258,6 +480,12 @@ _imgctl() {
     'imgctl ctr image rm') _imgctl_words '--sync -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image tag') _imgctl_words '--force -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image export') _imgctl_words '-a --address -n --namespace --platform --all-platforms -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl config') _imgctl_words '-h --help' "$current" ;;
+    'imgctl config view') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl config use') _imgctl_words '--config -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl config set') _imgctl_words '--context --config -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl config unset') _imgctl_words '--context --config -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl doctor') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl completion') _imgctl_words '-h --help' "$current" ;;
     'imgctl help') _imgctl_words '' "$current" ;;
     esac
@@ -265,16 +493,19 @@ _imgctl() {
   fi
 
   case $command in
-  'imgctl') _imgctl_words 'images image agent ctr completion help' "$current" ;;
+  'imgctl') _imgctl_words 'images image nodes node agent init token ctr config doctor completion help' "$current" ;;
   'imgctl images') _imgctl_words 'import list ls rm remove' "$current" ;;
   'imgctl images import') _imgctl_files -f "$current" ;;
-  'imgctl agent') _imgctl_words 'run' "$current" ;;
+  'imgctl nodes') _imgctl_words 'list ls' "$current" ;;
+  'imgctl agent') _imgctl_words 'run install uninstall deploy image manifest' "$current" ;;
+  'imgctl token') _imgctl_words 'rotate' "$current" ;;
   'imgctl ctr') _imgctl_words 'image images i' "$current" ;;
   'imgctl ctr image') _imgctl_words 'import list ls rm remove delete del tag export' "$current" ;;
   'imgctl ctr image import') _imgctl_files -f "$current" ;;
   'imgctl ctr image export') _imgctl_files -f "$current" ;;
+  'imgctl config') _imgctl_words 'view use set unset' "$current" ;;
   'imgctl completion') _imgctl_words 'bash zsh fish' "$current" ;;
-  'imgctl help') _imgctl_words 'images agent ctr completion' "$current" ;;
+  'imgctl help') _imgctl_words 'images nodes agent init token ctr config doctor completion' "$current" ;;
   esac
 }
 

@@ -8,12 +8,15 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** `HOST:PORT`, `HOST` or `:PORT` (every address of the machine); IPv6 in brackets. @throws ImgctlError `usage` */
+/**
+ * `HOST:PORT`, `HOST` or `:PORT` (every address of the machine); IPv6 in brackets, and IPv4 may be: templates that do not
+ * know which of the two a node has put brackets around both. @throws ImgctlError `usage`
+ */
 export function parseListen(text: string): ListenAddress {
   const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.]+)?)\]|([^:[\]/@\s]*))(?::(\d{1,5}))?$/.exec(text);
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   const [bracketed, bare] = [match?.[1], match?.[2]];
-  const validHost = bracketed === undefined ? match !== null : isIP(bracketed.split('%')[0] ?? '') === 6;
+  const validHost = bracketed === undefined ? match !== null : isIP(bracketed.split('%')[0] ?? '') !== 0;
   if (match === null || !validHost || port > 65_535 || text === '') {
     throw new ImgctlError('usage', `not an address to listen on: ${JSON.stringify(text.slice(0, 200))}`, {
       hint: 'Write HOST:PORT, for example 127.0.0.1:25000, 0.0.0.0:25000 or [::1]:25000.',

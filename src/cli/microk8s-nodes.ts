@@ -2,10 +2,11 @@ import type { AgentClient } from '../agent-api/agent-client.ts';
 import type { ClusterSettings } from '../config/settings.ts';
 import type { DiscoveredNode } from '../discovery/discovery.ts';
 import type { ArchiveNode, FindArchiveNode } from '../distribute/archive-node.ts';
-import { hasCode, ImgctlError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { Microk8sCredentials } from '../microk8s/credentials.ts';
 import type { Reporter } from '../output/reporter.ts';
 import type { CliIo } from './context.ts';
+import { listableUnless, unlistable } from './microk8s-listing.ts';
 
 export interface NodeWays {
   readonly node: AgentClient;
@@ -112,45 +113,4 @@ export class NodeDrivers {
       `Nodes of MicroK8s: its own agent takes the images. Everything is sent each time, upload and import together have ${deadlineMs / 1000} s there, and what it made of them cannot be verified.`,
     );
   }
-}
-
-/** A node that is known to be MicroK8s's. */
-function unlistable(client: AgentClient): AgentClient {
-  return {
-    ...client,
-    images: async () => Promise.reject(cannot('list images', 'microk8s ctr images ls')),
-    removeImage: async (name) => Promise.reject(cannot('remove images', `microk8s ctr images rm ${name}`)),
-  };
-}
-
-/** A node of which it is not known yet: what it answers says. */
-function listableUnless(
-  client: AgentClient,
-  isMicrok8s: (refusal: unknown, signal: AbortSignal) => Promise<boolean>,
-): AgentClient {
-  const guarded = async <T>(work: Promise<T>, error: () => ImgctlError, signal?: AbortSignal): Promise<T> => {
-    try {
-      return await work;
-    } catch (refusal) {
-      if (await isMicrok8s(refusal, signal ?? new AbortController().signal)) throw error();
-      throw refusal;
-    }
-  };
-  return {
-    ...client,
-    images: (signal) =>
-      guarded(client.images(signal), () => cannot('list images', 'microk8s ctr images ls'), signal),
-    removeImage: (name, signal) =>
-      guarded(
-        client.removeImage(name, signal),
-        () => cannot('remove images', `microk8s ctr images rm ${name}`),
-        signal,
-      ),
-  };
-}
-
-function cannot(what: string, command: string): ImgctlError {
-  return new ImgctlError('node_not_agent', `MicroK8s's own agent cannot ${what}`, {
-    hint: `Use ${command} on that node, or run an imgctl agent there on another port (--agent-port).`,
-  });
 }

@@ -126,6 +126,8 @@ class ArchiveDelivery {
           if (neededMs > archives.deadlineMs * 0.75) this.#warn(tooSlow(neededMs, archives.deadlineMs));
         },
         onSent: () => {
+          // The answer may have been quicker
+          if (clocks.disposed) return;
           sending[Symbol.dispose]();
           clocks.use(new StallClock(answerMs, () => stopped.abort(silent(answerMs))));
           progress.end();

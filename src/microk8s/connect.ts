@@ -59,7 +59,7 @@ export async function connect(
   }
 }
 
-export function hostOf({ hostname }: URL): string {
+function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 

@@ -76,7 +76,7 @@ export function createMicrok8sAgent({ url, credentials }: Microk8sAgentOptions):
 }
 
 /** @throws ImgctlError `node_unauthorized` */
-export function mustHaveToken({ token, forbidden }: Microk8sCredentials, url: URL): string {
+function mustHaveToken({ token, forbidden }: Microk8sCredentials, url: URL): string {
   if (token !== undefined) return token;
   throw new ImgctlError(
     'node_unauthorized',

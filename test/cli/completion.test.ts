@@ -26,7 +26,23 @@ const ask = {
 };
 
 const offers: [line: string, words: string[]][] = [
-  ['imgctl ', ['agent', 'completion', 'ctr', 'help', 'image', 'images']],
+  [
+    'imgctl ',
+    [
+      'agent',
+      'completion',
+      'config',
+      'ctr',
+      'doctor',
+      'help',
+      'image',
+      'images',
+      'init',
+      'node',
+      'nodes',
+      'token',
+    ],
+  ],
   ['imgctl im', ['image', 'images']],
   ['imgctl images ', ['import', 'list', 'ls', 'remove', 'rm']],
   ['imgctl image import --pl', ['--platform']],

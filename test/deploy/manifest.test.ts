@@ -92,7 +92,7 @@ describe('imgctl agent manifest', () => {
     const { daemonSet } = await objects('--distribution', name);
     const container = containerOf(daemonSet);
     expect(container.args).toContain(`--store=containerd:${socket}`);
-    expect(container.args).toContain(`--listen=$(HOST_IP):${port}`);
+    expect(container.args).toContain(`--listen=[$(HOST_IP)]:${port}`);
     expect(container.ports[0]).toMatchObject({ containerPort: port, hostPort: port });
     expect(container.livenessProbe.httpGet).toEqual({ port, path: '/healthz', scheme: 'HTTPS' });
     expect(container.readinessProbe.httpGet).toEqual({ port, path: '/readyz', scheme: 'HTTPS' });

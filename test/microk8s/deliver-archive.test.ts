@@ -208,6 +208,25 @@ describe('a node that takes whole archives', () => {
     expect(outcome).toMatchObject({ status: 'imported' });
   });
 
+  it('may answer before the last of its archive is seen to be sent', async () => {
+    const late = Promise.withResolvers<void>();
+    const archives = archiveNode({
+      import: async (_, { onSent }) => {
+        setTimeout(() => {
+          onSent();
+          late.resolve();
+        }, 10);
+      },
+    });
+    const run = options([nodeOf('mk', archives)]);
+
+    const [outcome] = await distribute(run);
+    await late.promise;
+
+    expect(outcome).toMatchObject({ status: 'imported' });
+    expect(run.events.at(-1)).toMatchObject({ type: 'outcome' });
+  });
+
   it('is not left waiting for ever, nor sent everything again, when it never answers', async () => {
     const archives = archiveNode({
       deadlineMs: -29_900,

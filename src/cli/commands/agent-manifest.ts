@@ -13,8 +13,7 @@ import { programVersion } from '../version.ts';
 const examples = `
 Prints a Namespace, a Secret with what imgctl init made (never the authority's own key) and a DaemonSet.
 The image has to be on the nodes first, or pullable: see imgctl agent image --help. On MicroK8s agents
-listen on port 25001, beside its own cluster agent: add --agent-port 25001 to commands. On nodes that have
-IPv6 alone, say --listen '[$(HOST_IP)]:25000'.
+listen on port 25001, beside its own cluster agent: add --agent-port 25001 to commands.
 
 After imgctl token rotate and imgctl init --renew, apply it again: agents read the new Secret within two
 minutes, without a restart.
@@ -85,7 +84,7 @@ export function agentManifestCommand(context: CommandContext): Command {
           namespace: checkNamespace(options.namespace),
           socket: checkSocket(options.storeSocket ?? distribution.socket),
           port,
-          listen: options.listen ?? `$(HOST_IP):${port}`,
+          listen: options.listen ?? `[$(HOST_IP)]:${port}`,
           mutualTls,
           probePort,
           version,
