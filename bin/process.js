@@ -2,6 +2,9 @@ import { basename } from 'node:path';
 
 // Where the process begins and ends, in the package as in the single executable: signals, and the exit status.
 
+/** For what is on its way out: a stream tells of its failure only after the work is done. */
+const lingerMs = 300;
+
 /** Runs what `loadProgram` loads, with the process's own arguments, environment and streams. */
 export function runProcess(loadProgram) {
   const interrupt = new AbortController();
@@ -9,8 +12,8 @@ export function runProcess(loadProgram) {
   ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((name) => {
     process.on(name, () => {
       const now = Date.now();
-      // The second one does not wait for anybody: the one place where the process is ended from within. Under npm one
-      // Ctrl-C arrives twice, from the terminal and passed on by npm: at once, faster than a person presses keys.
+      // The second one does not wait for anybody. Under npm one Ctrl-C arrives twice, from the terminal and passed on
+      // by npm: at once, faster than a person presses keys.
       if (interruptedAt > 0 && now - interruptedAt > 200) process.exit(130);
       interruptedAt = interruptedAt || now;
       interrupt.abort();
@@ -23,6 +26,13 @@ export function runProcess(loadProgram) {
     if (error.code !== 'EPIPE' && error.code !== 'EIO' && error.code !== 'ERR_STREAM_DESTROYED')
       outputError = error;
   };
+
+  // At the very end: a stream tells of its failure only after the work is done
+  process.once('exit', (status) => {
+    if (outputError === undefined) return;
+    process.exitCode = status || 1;
+    process.stderr.write(`Error [internal]: the result could not be written: ${outputError.message}\n`);
+  });
 
   let readsInput = false;
   loadProgram()
@@ -46,17 +56,23 @@ export function runProcess(loadProgram) {
     )
     .then(
       (status) => {
-        process.exitCode = outputError === undefined ? status : status || 1;
-        if (outputError !== undefined)
-          process.stderr.write(`Error [internal]: the result could not be written: ${outputError.message}\n`);
+        process.exitCode = status;
         // A pipe whose writer sleeps would keep an interrupted command alive
         if (readsInput) process.stdin.destroy();
+        // The work is done. A connection that is being made and the lookup of a name cannot be called off,
+        // and would keep the process for as long as a host that is down takes to be given up.
+        setInterval(exitIfAllIsSaid, lingerMs).unref();
       },
       (error) => {
         process.stderr.write(`Error [internal]: ${error.stack}\n`);
         process.exitCode = 1;
       },
     );
+}
+
+/** A reader that takes its time gets everything all the same. */
+function exitIfAllIsSaid() {
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
 }
 
 /** kubectl runs a plugin under the plugin's own name: `kubectl imgctl` is `kubectl-imgctl`. */

@@ -52,7 +52,7 @@ const mayImportTypes: Readonly<Record<string, readonly string[]>> = {
 const fences: readonly (readonly [library: RegExp, folders: readonly string[]])[] = [
   [/^@grpc\/|^node:http2$/, ['store/containerd']],
   [/^tar-stream$/, ['archive', 'deploy']],
-  [/^undici$/, ['agent-api', 'discovery', 'registry', 'microk8s']],
+  [/^undici$/, ['agent-api', 'discovery', 'registry']],
   [/^@kubernetes\/client-node\//, ['discovery']],
   [/^(@peculiar\/x509|reflect-metadata)$/, ['trust']],
   [/^yaml$/, ['config', 'deploy']],

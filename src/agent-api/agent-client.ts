@@ -40,6 +40,8 @@ export interface AgentClientOptions {
 /** Certificates and the key are PEM. */
 export interface AgentTrust {
   readonly token?: string | undefined;
+  /** For an agent that has not heard of the new one yet: shown where `token` was refused. */
+  readonly previousToken?: string | undefined;
   readonly ca?: string | undefined;
   /** Where `ca` was read from, for messages. */
   readonly caFile?: string | undefined;

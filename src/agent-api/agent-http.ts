@@ -1,12 +1,14 @@
 import { Pool } from 'undici';
 import type { z } from 'zod';
 import { ImgctlError } from '../errors.ts';
+import { orAborted } from '../streams/or-aborted.ts';
 import type { AgentClientOptions } from './agent-client.ts';
 import { type Answer, readJsonAnswer, refuse } from './answer.ts';
 import { connectionError } from './connection-errors.ts';
 import { OutgoingBody } from './outgoing-body.ts';
 import { tlsOptions } from './tls-options.ts';
 import { trustError } from './trust-errors.ts';
+import { withoutSecret } from './without-secret.ts';
 
 /** Requests to one agent. Whatever goes wrong comes out as an ImgctlError that names the node. */
 
@@ -30,12 +32,14 @@ interface Upload {
 export class AgentHttp {
   readonly #options: AgentClientOptions;
   readonly #pool: Pool;
+  #token: string | undefined;
   /** Whether the peer ever answered: who did has let us in. */
   #answered = false;
 
   constructor(options: AgentClientOptions) {
     this.#options = options;
     const { baseUrl, trust = {}, connectTimeoutMs = 10_000 } = options;
+    this.#token = trust.token;
     const tls = baseUrl.protocol === 'https:' ? tlsOptions(baseUrl, trust) : {};
     this.#pool = new Pool(baseUrl.origin, {
       connections: maxConnections,
@@ -51,9 +55,25 @@ export class AgentHttp {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     const payload = body === undefined ? null : JSON.stringify(body);
     return this.#guard(signal, async () => {
+      const token = this.#token;
       const answer = await this.#request(method, path, headers, payload, signal);
-      return readJsonAnswer(answer, schema);
+      if (answer.statusCode !== 401 || !this.#hasOlderToken(token)) return readJsonAnswer(answer, schema);
+      const refusal = await refuse(answer);
+      const again = await this.#request(method, path, headers, payload, signal);
+      if (again.statusCode !== 401) return readJsonAnswer(again, schema);
+      // The refusal of the token that is meant is the one to tell
+      await again.body.dump();
+      this.#token = this.#options.trust?.token;
+      throw refusal;
     });
+  }
+
+  /** Nodes learn of a new token one after the other: until then each takes the old one. Whoever speaks to it asks first. */
+  #hasOlderToken(refused: string | undefined): boolean {
+    const { token, previousToken } = this.#options.trust ?? {};
+    if (previousToken === undefined || refused !== token) return false;
+    this.#token = previousToken;
+    return true;
   }
 
   /** PUT of exactly `length` bytes. An answer that comes before all is sent is taken, and the source left. */
@@ -111,8 +131,8 @@ export class AgentHttp {
     body: string | OutgoingBody | null,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
-    const token = this.#options.trust?.token;
-    const answer = await this.#pool.request({
+    const token = this.#token;
+    const asked = this.#pool.request({
       method,
       path,
       headers: {
@@ -124,6 +144,8 @@ export class AgentHttp {
       body: body as string | null,
       ...(signal === undefined ? {} : { signal }),
     });
+    // undici hears of an abort only once a connection stands: a host that is down would hold Ctrl-C up
+    const answer = await orAborted(asked, signal);
     this.#answered = true;
     return answer;
   }
@@ -149,21 +171,9 @@ export class AgentHttp {
 
   #named(error: ImgctlError): ImgctlError {
     const { name, baseUrl, trust } = this.#options;
-    return withoutSecret(error, trust?.token).within({ node: name, address: baseUrl.host });
+    return withoutSecret(withoutSecret(error, trust?.token), trust?.previousToken).within({
+      node: name,
+      address: baseUrl.host,
+    });
   }
-}
-
-/** A peer that sends back what it was told must not bring the token into an error. */
-function withoutSecret(error: ImgctlError, secret: string | undefined): ImgctlError {
-  if (secret === undefined || !JSON.stringify([error.message, error.hint, error.context]).includes(secret))
-    return error;
-  const clean = (text: string) => text.replaceAll(secret, '[token]');
-  const context = Object.entries(error.context).map(([key, value]) => [
-    key,
-    typeof value === 'string' ? clean(value) : value,
-  ]);
-  return new ImgctlError(error.code, clean(error.message), {
-    hint: error.hint === undefined ? undefined : clean(error.hint),
-    context: Object.fromEntries(context),
-  });
 }

@@ -19,6 +19,8 @@ const unreachable: Readonly<Record<string, string>> = {
   UND_ERR_CLOSED: 'the connection was closed',
   UND_ERR_DESTROYED: 'the connection was closed',
   EADDRNOTAVAIL: 'no address of this machine can reach it',
+  EMFILE: 'this command may not open more connections at once',
+  ENFILE: 'this machine may not open more connections at once',
 };
 
 export function connectionError(thrown: unknown, url: URL, signal?: AbortSignal): ImgctlError {
@@ -58,6 +60,8 @@ function hintFor(reason: string, { hostname, port }: URL): string {
   }
   if (reason === 'ENOTFOUND' || reason === 'EAI_AGAIN')
     return "Check the name, or write the node's address in its place.";
+  if (reason === 'EMFILE' || reason === 'ENFILE')
+    return 'Raise the limit of open files (ulimit -n), or take the nodes in parts: --selector, --exclude.';
   if (reason === 'ECONNRESET' || reason === 'EPIPE' || reason === 'UND_ERR_SOCKET')
     return 'Run the same command again: what arrived there is kept. If it stays so, see the log of the agent there.';
   return 'Check the address and port, that the node is up, and that no firewall is in between.';

@@ -7,9 +7,9 @@ import { agentServerName } from './tls-options.ts';
 
 /** Each way in which one side does not trust the other, told apart: by the codes of OpenSSL and Node.js. */
 
-/** No authority that is believed here vouches for it. */
+/** No authority that is believed here vouches for it. What Node.js has no code for is `UNSPECIFIED`: a signer that is none. */
 const unknownSigner =
-  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_SIGNATURE_FAILURE|CERT_CHAIN_TOO_LONG|CERT_REVOKED|CERT_UNTRUSTED|CERT_REJECTED|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/;
+  /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_SIGNATURE_FAILURE|CERT_CHAIN_TOO_LONG|CERT_REVOKED|CERT_UNTRUSTED|CERT_REJECTED|INVALID_CA|PATH_LENGTH_EXCEEDED|UNSPECIFIED)/;
 const wantsCertificate = /ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|NO_CERTIFICATE)/;
 const refusesCertificate =
   /ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE|DECRYPT_ERROR)/;
@@ -32,6 +32,7 @@ export async function trustError(thrown: unknown, attempt: Attempt): Promise<Img
   const told = (text: Told) => untrusted(text, reason, thrown);
   if (reason === 'ERR_TLS_CERT_ALTNAME_INVALID') return told(await wrongName(attempt));
   if (reason === 'CERT_HAS_EXPIRED' || reason === 'CERT_NOT_YET_VALID') return told(await wrongTime(attempt));
+  if (reason === 'INVALID_PURPOSE') return told(await wrongPurpose(attempt));
   if (unknownSigner.test(reason)) return told(await strangersCertificate(attempt));
   if (notTls.test(reason)) return told(plainPeer(url));
   if (tooOld.test(reason)) return told(weakPeer(url));
@@ -106,6 +107,15 @@ async function wrongName({ url, signal }: Attempt): Promise<Told> {
   return {
     message: `the certificate of ${url.host} is for ${oneLine(names) || 'no name'}, neither for ${agentServerName} nor for this host`,
     hint: 'Give the agent there a certificate that imgctl init made, or name the node as its certificate does.',
+    fingerprint: certificate?.fingerprint256,
+  };
+}
+
+async function wrongPurpose({ url, signal }: Attempt): Promise<Told> {
+  const { certificate } = await lookAtPeer(url, { signal });
+  return {
+    message: `the certificate of ${url.host} is for clients, not for agents`,
+    hint: "Check that this host is the cluster's, and give the agent there a certificate that imgctl init made for agents (agent.crt), not one of a command.",
     fingerprint: certificate?.fingerprint256,
   };
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type ImgctlError, toImgctlError } from '../errors.ts';
+import { ImgctlError, toImgctlError } from '../errors.ts';
 
 export interface LiveFilesOptions<T> {
   /** Those that need not be there count too, so that their appearing is noticed. */
@@ -50,6 +50,7 @@ export class LiveFiles<T> implements Disposable {
     try {
       const seen = await signatureOf(this.#options.paths);
       if (seen === this.#seen) return;
+      await refuseEndless(this.#options.paths);
       this.#current = await this.#options.read();
       this.#seen = seen;
       this.#complaint = undefined;
@@ -65,6 +66,20 @@ export class LiveFiles<T> implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+  }
+}
+
+/**
+ * A pipe may be what is read first, once; opening one again waits for somebody to write to it, perhaps forever.
+ * @throws ImgctlError `config_invalid`
+ */
+async function refuseEndless(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const found = await stat(path).catch(() => undefined);
+    if (found === undefined || found.isFile() || found.isDirectory()) continue;
+    throw new ImgctlError('config_invalid', `${path} is neither a file nor a directory`, {
+      context: { path },
+    });
   }
 }
 

@@ -11,6 +11,7 @@ import type { AgentContext, AgentLimits } from './http/context.ts';
 import { probesOnly } from './http/probes.ts';
 import { createRouter } from './http/router.ts';
 import { ImportRegistry } from './imports.ts';
+import { LineLimit } from './line-limit.ts';
 import { formatListen, parseListen, requireConsent } from './listen.ts';
 import { type LiveTrust, openLiveTrust } from './live-trust.ts';
 import { createLog, tellImportEnded } from './log.ts';
@@ -177,6 +178,7 @@ function compose({ store, name, version, trust, log, limits }: Ingredients): Age
     imports,
     metrics,
     log,
+    strangers: new LineLimit(),
     limits,
     token: trust.token,
     stopping: new Stopping(),

@@ -54,7 +54,9 @@ export function rotated({ until }: RotateResult, place: Place, keepMs: number): 
       : `The old one, in token.previous, is accepted until ${until.toISOString()}.`;
   return [
     `A new token is in ${join(place.dir, trustFiles.token)}. ${old}`,
-    'Until nodes have both files, they know the old token only.',
+    keepMs === 0
+      ? 'Until nodes have it, they refuse commands.'
+      : 'Until nodes have both files, commands that find token.previous show them the old one.',
     ...handOut(place),
   ];
 }

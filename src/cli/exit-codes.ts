@@ -98,9 +98,11 @@ export function statusOfAnswers(
   interrupted: boolean,
   strict = false,
 ): ExitStatus {
+  // With --strict an import would hold back the nodes that can take it
+  const heldBack = strict && answers.some(({ error }) => error !== undefined);
   const nodes = answers.map(({ error }) =>
     error === undefined
-      ? { status: 'unchanged' as const }
+      ? { status: heldBack ? ('refused' as const) : ('unchanged' as const) }
       : {
           status:
             isRefusal(error) || refusedCodes.has(error.code) ? ('refused' as const) : ('failed' as const),

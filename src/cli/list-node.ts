@@ -1,9 +1,9 @@
 import type { NodeInfo } from '../agent-api/schemas.ts';
-import { mustRunContainerd } from '../distribute/must-run-containerd.ts';
 import { mustSpeak } from '../distribute/must-speak.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
 import type { ListedNode, NodeTrust } from '../output/reporter.ts';
 import type { ConnectedNode } from './connect-nodes.ts';
+import { describeNode } from './describe-node.ts';
 
 /** How often the way there and back is measured: the shortest is the network's, the others are somebody's work. */
 const roundTrips = 3;
@@ -16,21 +16,13 @@ export interface NodeAnswer {
 }
 
 /** @throws ImgctlError those of the connection, `runtime_unsupported` */
-export async function askNode(
-  { node, cluster, findArchiveNode }: ConnectedNode,
-  signal: AbortSignal,
-): Promise<NodeAnswer> {
-  mustRunContainerd(cluster);
-  const archives = await findArchiveNode?.(signal);
-  if (archives !== undefined) {
-    await archives.check(signal);
-    return {};
-  }
-  const info = await node.describe(signal);
+export async function askNode(connected: ConnectedNode, signal: AbortSignal): Promise<NodeAnswer> {
+  const info = await describeNode(connected, signal);
+  if (info === undefined) return {};
   let roundTripMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < roundTrips; i += 1) {
     const begun = performance.now();
-    await node.healthz(signal);
+    await connected.node.healthz(signal);
     roundTripMs = Math.min(roundTripMs, performance.now() - begun);
   }
   return { info, roundTripMs: Math.round(roundTripMs * 100) / 100 };

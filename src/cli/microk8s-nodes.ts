@@ -35,7 +35,12 @@ export class NodeDrivers {
   /** Reads the files that were named. @throws ImgctlError `token_missing`, `certificate_invalid` */
   async prepare(): Promise<void> {
     const { driver, microk8sTokenFile, microk8sCaFile } = this.#settings;
-    if (driver !== 'imgctl' && (microk8sTokenFile ?? microk8sCaFile) !== undefined) await this.#load();
+    if (driver === 'imgctl' || (microk8sTokenFile ?? microk8sCaFile) === undefined) return;
+    await this.#load();
+    if (microk8sTokenFile === undefined) return;
+    const { isReadableByAll, tellReadableByAll } = await import('../trust/token-file.ts');
+    if (await isReadableByAll(microk8sTokenFile).catch(() => false))
+      this.#reporter.warn(tellReadableByAll(microk8sTokenFile));
   }
 
   waysTo({ url }: DiscoveredNode, client: AgentClient): NodeWays {

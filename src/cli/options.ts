@@ -74,8 +74,11 @@ export function addNodeOptions(command: Command): Command {
         'what nodes are spoken to as (default: what they turn out to be; env: IMGCTL_DRIVER)',
       ).choices(drivers),
     )
-    .option('--microk8s-token-file <file>', "MicroK8s's callback token (default: found on a MicroK8s node)")
-    .option('--microk8s-ca <file>', 'certificates that MicroK8s nodes may show');
+    .option(
+      '--microk8s-token-file <file>',
+      "MicroK8s's callback token (default: found on a MicroK8s node; env: IMGCTL_MICROK8S_TOKEN_FILE)",
+    )
+    .option('--microk8s-ca <file>', 'certificates that MicroK8s nodes may show (env: IMGCTL_MICROK8S_CA)');
 }
 
 export interface PlatformOptions {

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OwnCertificate } from '../deploy/systemd/credentials.ts';
+import { readSmallFile } from '../streams/read-small-file.ts';
 import { isAgentCertificate, trustFiles } from '../trust/default-files.ts';
 import { describeCertificate } from '../trust/describe-certificate.ts';
-import { readSmallFile } from '../trust/read-small-file.ts';
 
 /** The certificate among those that `imgctl init --host` made that is for this host, whichever of its names it goes by. */
 export async function ownCertificate(directory: string, host: string): Promise<OwnCertificate | undefined> {

@@ -1,9 +1,9 @@
 import type { ArchiveInput } from '../archive/archive.ts';
 import type { FanOutNode, FanOutOptions } from '../distribute/fan-out-options.ts';
-import { ImgctlError } from '../errors.ts';
 import type { Reporter } from '../output/reporter.ts';
 import type { CommandContext } from './context.ts';
 import { type ExitStatus, exitStatus, statusOfAnswers, statusOfRun } from './exit-codes.ts';
+import { interrupted } from './interrupted.ts';
 import { openArchives } from './open-archives.ts';
 import { type ImportOptions, platformsOf } from './options.ts';
 import { pullPolicyAdvice } from './pull-policy-advice.ts';
@@ -52,7 +52,7 @@ export async function push(
     return statusOfAnswers(previews, signal.aborted, fanOut.strict);
   }
   const tellInterrupt = () =>
-    reporter.note('Interrupted: leaving the imports, so that they can be resumed. Once more ends at once.');
+    reporter.note('Interrupted: leaving the imports on the nodes. Once more ends at once.');
   signal.addEventListener('abort', tellInterrupt, { once: true });
   const outcomes = await distribute(fanOut);
   signal.removeEventListener('abort', tellInterrupt);
@@ -63,7 +63,7 @@ export async function push(
     nodes: outcomes,
     advice: pullPolicyAdvice(outcomes.flatMap(({ images }) => images)),
     durationMs: performance.now() - begun,
-    ...(status === exitStatus.interrupted ? { error: interrupted() } : {}),
+    ...(status === exitStatus.interrupted ? { error: interrupted(outcomes) } : {}),
   });
   return status;
 }
@@ -75,10 +75,4 @@ function declarationOf(options: PushOptions): FanOutOptions['declaration'] {
     ...(options.pin ? { pin: true } : {}),
     ...(options.unpack ? {} : { unpack: false }),
   };
-}
-
-function interrupted(): ImgctlError {
-  return new ImgctlError('interrupted', 'interrupted: what arrived on the nodes is kept for an hour', {
-    hint: 'Run the same command again to go on from there.',
-  });
 }

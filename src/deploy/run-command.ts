@@ -22,6 +22,9 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Milliseconds in which a program that was told to end does so. */
+const endsWithinMs = 2_000;
+
 /** Of either output; what a program says beyond is dropped. */
 const maxOutput = 1024 * 1024;
 
@@ -39,7 +42,15 @@ export async function runCommand(
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     ...(env === undefined ? {} : { env: { ...env } }),
   });
-  const end = () => child.kill('SIGTERM');
+  let last: NodeJS.Timeout | undefined;
+  const end = () => {
+    child.kill('SIGTERM');
+    last ??= setTimeout(() => {
+      child.kill('SIGKILL');
+      // What it started may live on, and holds them open
+      for (const stream of child.stdio) stream?.destroy();
+    }, endsWithinMs);
+  };
   signal?.addEventListener('abort', end, { once: true });
   try {
     const ended = new Promise<number | null>((resolve, reject) => {
@@ -55,6 +66,7 @@ export async function runCommand(
     if (signal?.aborted) throw new ImgctlError('interrupted', 'interrupted', { cause: signal.reason });
     return { status, stdout, stderr };
   } finally {
+    clearTimeout(last);
     signal?.removeEventListener('abort', end);
   }
 }

@@ -76,13 +76,17 @@ function checkHost(entry: string, host: string): string {
     throw invalid(entry, `${host} is not an IPv6 address`, 'Zones (%eth0) are not supported.');
   }
   const lower = host.toLowerCase().replace(/\.$/, '');
-  // A URL would read 10.4 as 10.0.0.4, and so send images to a stranger
-  if (/^[\d.]+$/.test(lower) ? isIPv4(lower) : isHostName(lower)) return lower;
+  // A URL would read 10.4 as 10.0.0.4 and 0x7f.1 as 127.0.0.1, and so send images to a stranger
+  if ((isIPv4(lower) || isHostName(lower)) && hostOfUrl(lower) === lower) return lower;
   throw invalid(
     entry,
     `${JSON.stringify(host)} is neither an address nor a host name`,
     'For example 10.0.4.17 or node-1:25000.',
   );
+}
+
+function hostOfUrl(host: string): string | undefined {
+  return URL.parse(`http://${host}`)?.hostname;
 }
 
 function isHostName(host: string): boolean {

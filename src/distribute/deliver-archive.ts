@@ -212,7 +212,7 @@ function silent(limitMs: number): ImgctlError {
 function interrupted(node: string, cause: ImgctlError): ImgctlError {
   return new ImgctlError('interrupted', 'interrupted; what it took before is not kept there', {
     hint: 'Run the same command again: everything is sent anew.',
-    context: { node },
+    context: { node, keptMs: 0 },
     cause,
   });
 }

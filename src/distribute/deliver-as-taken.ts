@@ -16,7 +16,11 @@ export async function deliverAsTaken(options: DeliverOptions): Promise<NodeOutco
     const archives = await node.findArchiveNode(
       AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]),
     );
-    return await (archives === undefined ? deliver(options) : deliverArchive({ ...options, archives }));
+    const outcome = await (archives === undefined
+      ? deliver(options)
+      : deliverArchive({ ...options, archives }));
+    // What it took to find out how it takes them is its time, too
+    return { ...outcome, durationMs: since(begun) };
   } catch (thrown) {
     const error = toImgctlError(thrown).within({ node: node.name });
     gate?.refuse(node.name);
@@ -29,9 +33,13 @@ export async function deliverAsTaken(options: DeliverOptions): Promise<NodeOutco
       bytesSent: 0,
       bytesFromPeers: 0,
       bytesSkipped: 0,
-      durationMs: Math.round(performance.now() - begun),
+      durationMs: since(begun),
       warnings: [],
       error,
     };
   }
+}
+
+function since(begun: number): number {
+  return Math.round(performance.now() - begun);
 }

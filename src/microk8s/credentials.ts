@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImgctlError } from '../errors.ts';
+import { readSmallFile, whyUnreadable } from '../streams/read-small-file.ts';
 
 /** What is shown to MicroK8s's cluster agents, and what they are known by. */
 export interface Microk8sCredentials {
@@ -66,13 +66,17 @@ async function readToken(path: string): Promise<{ token: string }> {
     'It is the file credentials/callback-token.txt under /var/snap/microk8s/current on every node.';
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readSmallFile(path);
   } catch (cause) {
-    throw new ImgctlError('token_missing', `MicroK8s's callback token cannot be read from ${path}`, {
-      hint,
-      context: { path },
-      cause,
-    });
+    throw new ImgctlError(
+      'token_missing',
+      `MicroK8s's callback token cannot be read from ${path}: ${whyUnreadable(cause)}`,
+      {
+        hint,
+        context: { path },
+        cause,
+      },
+    );
   }
   // A line may end with the time until which it counts
   const token = text.split('\n', 1)[0]?.split('|', 1)[0]?.trim() ?? '';
@@ -83,7 +87,7 @@ async function readToken(path: string): Promise<{ token: string }> {
 /** Every certificate of a PEM file, whatever stands between them. */
 async function readCertificates(path: string): Promise<X509Certificate[]> {
   try {
-    const text = await readFile(path, 'utf8');
+    const text = await readSmallFile(path);
     const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
     if (blocks.length === 0) throw new Error('there is no certificate in it');
     return blocks.map((block) => new X509Certificate(block));

@@ -15,7 +15,7 @@ export function checkReport(
   style: Style,
 ): string[] {
   const unfit = nodes.filter(({ error }) => error !== undefined).length;
-  const late = waiting.length === 0 ? [] : [`No answer yet, and nobody waits for it: ${namesOf(waiting)}`];
+  const late = waiting.length === 0 ? [] : [`No answer yet: ${namesOf(waiting)}`];
   if (unfit === 0) return late;
   const all = count(nodes.length + waiting.length, 'node');
   return [`${style.red('Not fit')}: ${unfit} of ${all}`, ...nodeErrorLines(nodes), ...late];

@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path';
 import { ImgctlError } from '../errors.ts';
 import { defaultTrustDirs, trustFiles } from './default-files.ts';
 import { readAuthorities, readKeyPair } from './read-certificates.ts';
-import { findLocalToken, isReadableByAll, readToken } from './token-file.ts';
+import {
+  type AcceptedToken,
+  findLocalToken,
+  isReadableByAll,
+  readAcceptedTokens,
+  tellReadableByAll,
+} from './token-file.ts';
 
 /**
  * trust/ holds what a cluster trusts: authorities, certificates, tokens. Promises: private keys and tokens are written
@@ -13,6 +19,8 @@ import { findLocalToken, isReadableByAll, readToken } from './token-file.ts';
 /** What a command shows to agents, and verifies them against. */
 export interface ClientTrust {
   readonly token?: string | undefined;
+  /** The one before it, while agents accept that as well: nodes may not have heard of the new one. */
+  readonly previousToken?: string | undefined;
   /** PEM; absent: no authority was given, and only what this machine trusts anyway is believed. */
   readonly ca?: string | undefined;
   /** Where `ca` was read from, for messages. */
@@ -47,8 +55,8 @@ export async function loadClientTrust(
   }
   const files = await findTrustFiles(named, env);
   const { caFile, certFile, keyFile, tokenFile } = files;
-  const [token, ca, pair] = await Promise.all([
-    tokenFile === undefined ? findLocalToken(env) : readToken(tokenFile),
+  const [[current, previous], ca, pair] = await Promise.all([
+    tokenFile === undefined ? localTokens(env) : readAcceptedTokens(tokenFile, warn),
     caFile === undefined ? undefined : readAuthorities(caFile),
     certFile === undefined || keyFile === undefined
       ? undefined
@@ -56,10 +64,20 @@ export async function loadClientTrust(
   ]);
   for (const secret of [tokenFile, keyFile]) {
     if (secret !== undefined && (await isReadableByAll(secret).catch(() => false))) {
-      warn(`every user of this machine can read ${secret}: chmod 600 ${secret}`);
+      warn(tellReadableByAll(secret));
     }
   }
-  return { token, ca, caFile, cert: pair?.cert, key: pair?.key };
+  const previousToken = isOver(previous) ? undefined : previous?.token;
+  return { token: current?.token, previousToken, ca, caFile, cert: pair?.cert, key: pair?.key };
+}
+
+async function localTokens(env: Env): Promise<readonly AcceptedToken[]> {
+  const token = await findLocalToken(env);
+  return token === undefined ? [] : [{ token }];
+}
+
+function isOver(token: AcceptedToken | undefined): boolean {
+  return token?.until !== undefined && token.until.getTime() <= Date.now();
 }
 
 /**

@@ -3,14 +3,21 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { ImgctlError } from '../errors.ts';
+import { whyUnreadable } from '../streams/read-small-file.ts';
 import { isAgentCertificate, trustFiles } from './default-files.ts';
 import { type CertificateFacts, describeCertificate } from './describe-certificate.ts';
 import type { HostNames } from './host-names.ts';
-import { clientDue, commonName, hostAgent, type IssuedCertificate, issueAll, sharedAgent } from './issued.ts';
+import {
+  clientDue,
+  commonName,
+  hostAgents,
+  type IssuedCertificate,
+  issueAll,
+  sharedAgent,
+} from './issued.ts';
 import { authorityValidity } from './lifetimes.ts';
 import { publishNew } from './publish-files.ts';
 import { day } from './read-certificates.ts';
-import { whyUnreadable } from './read-small-file.ts';
 
 export interface InitOptions {
   readonly dir: string;
@@ -29,17 +36,17 @@ export interface InitResult {
 
 /**
  * Makes what a cluster trusts: an authority, certificates that it signed, a token. All of the files appear, or none.
- * @throws ImgctlError `usage` where there are any already, `certificate_invalid` where nothing can be written
+ * @throws ImgctlError `usage` where there are any already or a host is named twice, `certificate_invalid` where nothing can be written
  */
 export async function initTrust(options: InitOptions): Promise<InitResult> {
   const { dir, hosts, client, now = new Date(), signal } = options;
+  const agents = hosts.length === 0 ? [sharedAgent()] : hostAgents(hosts);
   await makeDirectory(dir);
   const { makeAuthority } = await import('./issue-certificate.ts');
   const authority = await makeAuthority(
     commonName(`imgctl CA ${day(now)} ${hostname()}`),
     authorityValidity(now),
   );
-  const agents = hosts.length === 0 ? [sharedAgent()] : hosts.map(hostAgent);
   const { files, certificates } = await issueAll(
     authority,
     [...agents, ...(client === undefined ? [] : [clientDue(client)])],

@@ -103,8 +103,15 @@ async function authorityKeyIdentifier(issuer: X509Certificate): Promise<Extensio
 
 function alternativeNames(names: readonly string[]): Extension {
   return new SubjectAlternativeNameExtension(
-    names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
+    names.map((value) =>
+      isIP(value) === 0 ? { type: 'dns', value } : { type: 'ip', value: hexadecimalGroups(value) },
+    ),
   );
+}
+
+/** The library makes another address of an IPv6 one that ends as IPv4 does: `::ffff:10.0.4.17`. */
+function hexadecimalGroups(address: string): string {
+  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 interface Subject {

@@ -1,3 +1,4 @@
+import { ImgctlError } from '../errors.ts';
 import { hostFiles, trustFiles } from './default-files.ts';
 import { type CertificateFacts, describeCertificate } from './describe-certificate.ts';
 import type { HostNames } from './host-names.ts';
@@ -24,9 +25,19 @@ export function sharedAgent(): Due {
   return agentDue({ cert: trustFiles.cert, key: trustFiles.key }, [sharedName]);
 }
 
-/** One that is for this host alone: stolen, it opens no other. */
-export function hostAgent(names: HostNames): Due {
-  return agentDue(hostFiles(names[0]), names);
+/** One for each host alone: stolen, it opens no other. @throws ImgctlError `usage` where two would have the same files */
+export function hostAgents(hosts: readonly HostNames[]): Due[] {
+  const taken = new Set<string>();
+  return hosts.map((names) => {
+    const files = hostFiles(names[0]);
+    if (taken.has(files.cert)) {
+      throw new ImgctlError('usage', `--host ${names[0]} names the same files as another --host`, {
+        hint: 'Write all names and addresses of one host after one --host, apart by commas, and its own name first.',
+      });
+    }
+    taken.add(files.cert);
+    return agentDue(files, names);
+  });
 }
 
 export function agentDue(files: Due['files'], names: HostNames): Due {

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { ImgctlError } from '../errors.ts';
-import { readSmallFile, whyUnreadable } from './read-small-file.ts';
+import { readSmallFile, whyUnreadable } from '../streams/read-small-file.ts';
 
 /** Certificates and keys as they stand in files, checked before anybody is met with them. All PEM. */
 

@@ -5,7 +5,7 @@ import { isAgentCertificate, trustFiles } from './default-files.ts';
 import { describeCertificate } from './describe-certificate.ts';
 import { type InitOptions, type InitResult, unwritable } from './init.ts';
 import type { KeyPair } from './issue-certificate.ts';
-import { agentDue, clientDue, type Due, hostAgent, issueAll, sharedAgent } from './issued.ts';
+import { agentDue, clientDue, type Due, hostAgents, issueAll, sharedAgent } from './issued.ts';
 import { authorityValidity, certificateMs } from './lifetimes.ts';
 import { type NewFile, replaceFiles } from './publish-files.ts';
 import { parseCertificates, parsePrivateKey, readText } from './read-certificates.ts';
@@ -24,7 +24,7 @@ export async function renewTrust(options: InitOptions): Promise<RenewResult> {
   const { dir, hosts, client, now = new Date(), signal } = options;
   const before = await readAuthority(dir);
   const authority = await extendedWhereDue(before, now);
-  const named = [...hosts.map(hostAgent), ...(client === undefined ? [] : [clientDue(client)])];
+  const named = [...hostAgents(hosts), ...(client === undefined ? [] : [clientDue(client)])];
   const due = named.length > 0 ? named : await allThere(dir);
   const { files, certificates } = await issueAll(authority, due, now);
   const extended = authority !== before;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { hasCode, ImgctlError } from '../errors.ts';
+import { whyUnreadable } from '../streams/read-small-file.ts';
 import { trustFiles } from './default-files.ts';
 import { newToken } from './init.ts';
 import { replaceFiles } from './publish-files.ts';
-import { whyUnreadable } from './read-small-file.ts';
 import { type AcceptedToken, formatPreviousToken } from './token.ts';
 import { previousTokenFile, readAcceptedTokens } from './token-file.ts';
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ImgctlError } from '../errors.ts';
-import { readSmallFile, whyUnreadable } from './read-small-file.ts';
+import { readSmallFile, whyUnreadable } from '../streams/read-small-file.ts';
 import { type AcceptedToken, isToken, parsePreviousToken } from './token.ts';
 
 export type { AcceptedToken } from './token.ts';
@@ -99,4 +99,9 @@ export async function findLocalToken(env: Env, uid = process.getuid?.()): Promis
 /** Whether others than its owner and group may read the file. */
 export async function isReadableByAll(path: string): Promise<boolean> {
   return ((await stat(path)).mode & 0o004) !== 0;
+}
+
+/** The warning of such a file. */
+export function tellReadableByAll(path: string): string {
+  return `every user of this machine can read ${path}: chmod 600 ${path}`;
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AgentClient, createAgentClient } from '../../src/agent-api/agent-client.ts';
 import type { ImportHandle } from '../../src/agent-api/import-node.ts';
@@ -145,6 +146,26 @@ describe('an answer', () => {
       hint: 'free some',
       context: { node: 'worker-2' },
     });
+  });
+
+  it('that repeats the token wherever it can brings it into no error', async () => {
+    const text = 'you said secret-token';
+    const error = {
+      code: 'store_full',
+      message: text,
+      hint: text,
+      context: { a: text, b: [text], [text]: 1 },
+    };
+    const made = await peer((_, response) => response.writeHead(507).end(JSON.stringify({ error })));
+
+    const thrown = await made.describe().catch((reason: ImgctlError) => reason);
+
+    expect(thrown).toMatchObject({
+      code: 'store_full',
+      message: 'you said [token]',
+      context: { node: 'worker-2', b: ['you said [token]'] },
+    });
+    expect(inspect(thrown)).not.toContain('secret-token');
   });
 
   it('that is a 401 says where the token comes from', async () => {

@@ -4,7 +4,7 @@ import { createServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentTrust, createAgentClient } from '../../src/agent-api/agent-client.ts';
-import type { LeafRequest } from '../../src/trust/issue-certificate.ts';
+import { issueCertificate, type KeyPair, type LeafRequest } from '../../src/trust/issue-certificate.ts';
 import { days, makeTestAuthority, type TestAuthority } from '../support/agent-certificates.ts';
 
 /** What a user is told when a peer cannot be trusted; and that nothing was said to that peer. */
@@ -46,8 +46,11 @@ async function listening(server: Server | TlsServer): Promise<number> {
 }
 
 async function peerWith(from: TestAuthority, request: Partial<LeafRequest> = {}) {
+  return peerShowing(await from.issue('peer', request));
+}
+
+async function peerShowing({ cert, key }: KeyPair) {
   const recorder = new Recorder();
-  const { cert, key } = await from.issue('peer', request);
   const port = await listening(createServer({ cert, key }, recorder.listen));
   return { port, recorder };
 }
@@ -87,6 +90,27 @@ describe('a peer that is not trusted', () => {
       () => peerWith(authority, { names: ['registry.example', '10.9.9.9'] }),
       /is for DNS:registry\.example, IP Address:10\.9\.9\.9, neither for imgctl-agent nor for this host/,
       /imgctl init/,
+    ],
+    [
+      'for clients, of the same authority',
+      () => peerWith(authority, { usages: ['client'] }),
+      /is for clients, not for agents/,
+      /init made for agents/,
+    ],
+    [
+      'signed by an agent that plays authority',
+      async () => {
+        const agent = await authority.issue('stolen');
+        const { cert, key } = await issueCertificate(agent, {
+          subject: 'peer',
+          names: ['imgctl-agent'],
+          usages: ['server'],
+          validity: days(-1, 10),
+        });
+        return peerShowing({ cert: cert + agent.cert, key });
+      },
+      /was not signed by the authority in .*ca\.crt/,
+      /CN=peer, by CN=stolen/,
     ],
   ])('%s: says so, and hears nothing', async (_, make, message, hint) => {
     const { port, recorder } = await make();
@@ -226,5 +250,50 @@ describe('a peer that is trusted', () => {
       code: 'overloaded',
       context: { retryAfterMs: 7_000 },
     });
+  });
+});
+
+describe('a token that was just replaced', () => {
+  /** Lets in whoever shows `accepted`, and keeps what was shown. */
+  async function agentThatTakes(accepted: string) {
+    const shown: (string | undefined)[] = [];
+    const port = await listening(
+      createHttpServer((request, response) => {
+        const bearer = request.headers.authorization?.slice('Bearer '.length);
+        shown.push(bearer);
+        response.writeHead(bearer === accepted ? 200 : 401, { 'content-type': 'application/json' });
+        const error = { code: 'node_unauthorized', message: `not with ${bearer}` };
+        response.end(JSON.stringify(bearer === accepted ? { images: [] } : { error }));
+      }),
+    );
+    const trust = { token: 'the-new-token-of-all', previousToken: 'the-old-token-of-all' };
+    const client = createAgentClient({
+      baseUrl: new URL(`http://127.0.0.1:${port}`),
+      trust,
+      name: 'worker-2',
+    });
+    return { shown, client };
+  }
+
+  it('gives way to the one before it at a node that has not heard of it, from then on', async () => {
+    const { shown, client } = await agentThatTakes('the-old-token-of-all');
+    await using _ = client;
+    await client.images();
+    await client.images();
+    expect(shown).toEqual(['the-new-token-of-all', 'the-old-token-of-all', 'the-old-token-of-all']);
+  });
+
+  it('is the only one that a node hears which knows it', async () => {
+    const { shown, client } = await agentThatTakes('the-new-token-of-all');
+    await using _ = client;
+    await client.images();
+    expect(shown).toEqual(['the-new-token-of-all']);
+  });
+
+  it('is the one whose refusal is told where neither is taken, and neither is in the error', async () => {
+    const { client } = await agentThatTakes('another');
+    await using _ = client;
+    const error = await client.images().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'node_unauthorized', message: 'not with [token]' });
   });
 });

@@ -83,6 +83,25 @@ describe('somebody who sends a trickle', () => {
   });
 });
 
+describe('somebody who does not hang up', () => {
+  it.each([
+    ['too slow', 'GET /healthz HTTP/1.1\r\n', '408'],
+    ['too large', `GET /healthz HTTP/1.1\r\nX-Large: ${'x'.repeat(20_000)}\r\n\r\n`, '431'],
+    ['no HTTP', 'nonsense\r\n\r\n', '400'],
+  ])('after a request that was %s is hung up on', async (_, request, status) => {
+    await using agent = await startAgent(createMemoryStore(), { limits: { headersMs: 300 } });
+    const stubborn = connect({ port: Number(agent.url.port), host: '127.0.0.1', allowHalfOpen: true });
+    stubborn.write(request);
+    const answer = await new Promise((resolve) => stubborn.once('data', (data) => resolve(`${data}`)));
+    expect(answer).toContain(`HTTP/1.1 ${status}`);
+
+    const closed = new Promise((resolve) => stubborn.on('error', resolve));
+    const writing = setInterval(() => stubborn.write('x'), 50);
+    expect(await closed).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
+    clearInterval(writing);
+  });
+});
+
 describe('somebody who guesses tokens', () => {
   it('is not heard for a while, whatever is guessed, and told when to come again', async () => {
     await using agent = await startAgent(createMemoryStore());
@@ -97,6 +116,37 @@ describe('somebody who guesses tokens', () => {
     const path = '/cluster/api/v2.0/image/import';
     expect((await ask(agent, path, { method: 'POST', headers: microk8s, body: 'x' })).status).toBe(429);
     expect((await ask(agent, '/healthz', { headers: {} })).status).toBe(200);
+  });
+
+  it('does not shut out a transfer from the same address that has shown the right one', async () => {
+    await using agent = await startAgent(createMemoryStore());
+    const transfer = open(agent);
+    const next = () => new Promise<string>((resolve) => transfer.once('data', (data) => resolve(`${data}`)));
+    const asking = (token: string) => {
+      transfer.write(`GET /v1/node HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+      return next();
+    };
+    expect(await asking(agent.token)).toMatch(/^HTTP\/1.1 200/);
+    for (let i = 0; i < 60; i++) await wrong(agent, i);
+    expect((await ask(agent, '/v1/node')).status).toBe(429);
+
+    expect(await asking(agent.token)).toMatch(/^HTTP\/1.1 200/);
+    // As through a proxy that puts the requests of several clients onto one connection
+    expect(await asking('a-guess-on-that-connection')).toMatch(/^HTTP\/1.1 401/);
+    expect(await asking(agent.token)).toMatch(/^HTTP\/1.1 429/);
+    transfer.destroy();
+  });
+
+  it('does not fill the log: some lines a minute, then how many there were', async () => {
+    await using agent = await startAgent(createMemoryStore());
+    const lines = () => agent.log.filter((line) => line.includes('"request refused"'));
+    for (let i = 0; i < 50; i++) await ask(agent, '/v1/node', { headers: {} });
+    for (let i = 0; i < 50; i++) await wrong(agent, i);
+
+    expect(lines()).toHaveLength(30);
+    // Whoever has the token is told of, whatever strangers do
+    await ask(agent, '/v1/blobs/nonsense');
+    expect(lines().at(-1)).toContain('digest_invalid');
   });
 
   it('is heard again later; requests without a token are no guesses', () => {

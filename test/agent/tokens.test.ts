@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import { ask } from './http.ts';
@@ -48,6 +50,18 @@ describe('a token that is changed while the agent runs', () => {
 
     expect(answer).toMatchObject({ status: 401, code: 'node_unauthorized' });
     expect(answer.text).toContain(`ended on ${until.toISOString()}`);
+  });
+
+  it('is read again after a pipe stood in its place, which nobody may ever write to', async () => {
+    await using agent = await startAgent(createMemoryStore(), { settings: { tokenFile } });
+
+    await rm(tokenFile);
+    await promisify(execFile)('mkfifo', [tokenFile]);
+    await expect.poll(() => agent.log.join('')).toContain('neither a file nor a directory');
+    expect(await statusOf(agent, first)).toBe(200);
+    await rm(tokenFile);
+    await writeFile(tokenFile, second);
+    await expect.poll(() => statusOf(agent, second)).toBe(200);
   });
 
   it('stays what it was while the file is no token, and the log says why, without it', async () => {

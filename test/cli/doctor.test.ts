@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -115,6 +117,47 @@ describe('imgctl doctor', () => {
     expect(found.map(({ what }) => what)).toContain('image garbage collection');
     expect(status).toBe(1);
   });
+
+  it('ends although containerd, systemctl and the API server say nothing', async () => {
+    const mute = createServer().listen(join(dir, 'nowhere.sock'));
+    const api = createServer().listen(0, '127.0.0.1');
+    await Promise.all([mute, api].map((server) => once(server, 'listening')));
+    const { port } = api.address() as AddressInfo;
+    const cluster = { server: `https://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
+    await file(
+      'kubeconfig',
+      JSON.stringify({
+        ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'a' },
+        clusters: [{ name: 'a', cluster }],
+        users: [{ name: 'a', user: { token: 'x' } }],
+        contexts: [{ name: 'a', context: { cluster: 'a', user: 'a' } }],
+      }),
+    );
+    await file('etc/systemd/system/imgctl-agent.service', '[Service]\nExecStart=x\n');
+    await mkdir(join(dir, 'bin'));
+    await script(join(dir, 'bin/systemctl'), 'sleep 60');
+    const begun = Date.now();
+    try {
+      const { status, stdout } = await runCli(
+        ['doctor', '--root', dir, '--kubeconfig', join(dir, 'kubeconfig'), '--output', 'json'],
+        { env: { ...env(), PATH: `${join(dir, 'bin')}:${process.env.PATH}` } },
+      );
+      const { checks: all } = JSON.parse(stdout) as Checks;
+      expect(status).toBe(1);
+      expect(all.find(({ what }) => what === 'containerd')).toMatchObject({
+        status: 'fail',
+        detail: 'it does not answer',
+        hint: expect.stringContaining('systemctl status containerd'),
+      });
+      for (const name of ['nodes', 'agent service'])
+        expect(all.find(({ what }) => what === name)).toMatchObject({ status: 'fail' });
+      // Two lots of checks follow one another, 10 s each
+      expect(Date.now() - begun).toBeLessThan(26_000);
+    } finally {
+      mute.close();
+      api.close();
+    }
+  }, 40_000);
 
   it('names a service that was installed and does not run', async () => {
     await file('etc/systemd/system/imgctl-agent.service', '[Unit]\n');

@@ -72,4 +72,10 @@ describe('the exit status of asking nodes', () => {
     expect(statusOfAnswers([{ error: untrusted }], false)).toBe(5);
     expect(statusOfAnswers([{ error: down }], true)).toBe(130);
   });
+
+  it('is that of the import which --strict would refuse', () => {
+    expect(statusOfAnswers([{}, {}], false, true)).toBe(0);
+    expect(statusOfAnswers([{}, { error: down }], false, true)).toBe(4);
+    expect(statusOfAnswers([{ error: untrusted }], false, true)).toBe(5);
+  });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../support/cli.ts';
-import { type KubeApi, kubeNode, startKubeApi } from '../support/kube-api.ts';
+import { type KubeApi, kubeconfigOf, kubeNode, kubeUser, startKubeApi } from '../support/kube-api.ts';
 
 /** Which nodes a command speaks to. Nothing listens on port 1 of any address here: the nodes' names are what counts. */
 describe('finding the nodes', () => {
@@ -17,18 +17,8 @@ describe('finding the nodes', () => {
     api.nodes = ['cp', 'w1', 'w2'].map((name, i) =>
       kubeNode(name, { addresses: [['InternalIP', `127.0.4.${i + 1}`]] }),
     );
-    const admin = await api.authority.issue('admin', { names: [], usages: ['client'] });
     kubeconfig = join(dir, 'kubeconfig');
-    const cluster = { server: api.url, 'certificate-authority': api.authority.caFile };
-    await writeFile(
-      kubeconfig,
-      JSON.stringify({
-        clusters: [{ name: 'k', cluster }],
-        users: [{ name: 'me', user: { 'client-certificate': admin.certFile, 'client-key': admin.keyFile } }],
-        contexts: [{ name: 'prod', context: { cluster: 'k', user: 'me' } }],
-        'current-context': 'prod',
-      }),
-    );
+    await writeFile(kubeconfig, kubeconfigOf(api, await kubeUser(api)));
     configFile = join(dir, 'config.yaml');
     const contexts = {
       list: { nodes: ['c1=127.0.0.1:1'] },

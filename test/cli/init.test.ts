@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startAgent } from '../support/agent-process.ts';
 import { runCli } from '../support/cli.ts';
 
 /** `imgctl init` and `imgctl token rotate`, the real program. */
@@ -79,12 +80,15 @@ describe('imgctl init', () => {
   });
 
   it.each([
-    ['--host', 'a b'],
-    ['--host', ''],
-  ])('refuses %s %j', async (...args) => {
-    const { status, stderr } = await imgctl('init', ...args);
+    ['--host', 'a b', 'not a host'],
+    ['--host', '', 'not a host'],
+    ['--client', '', 'not a name for a client'],
+    ['--client', 'ci\nCN=imgctl-agent', 'not a name for a client'],
+    ['--client', 'x'.repeat(65), 'not a name for a client'],
+  ])('refuses %s %j', async (option, value, message) => {
+    const { status, stderr } = await imgctl('init', option, value);
     expect(status).toBe(2);
-    expect(stderr).toContain('--host: not a host');
+    expect(stderr).toContain(`${option}: ${message}`);
   });
 });
 
@@ -99,6 +103,25 @@ describe('imgctl token rotate', () => {
     expect(Math.abs(Date.parse(end) - Date.now() - 86_400_000)).toBeLessThan(60_000);
     expect(stdout).toContain(end);
     expect(stdout).toContain('imgctl agent deploy');
+  });
+
+  it('leaves a command able to speak to a node that has not heard of the new one', async () => {
+    await imgctl('init');
+    const nodeToken = join(home, 'node-token');
+    await copyFile(join(dir, 'token'), nodeToken);
+    const agent = await startAgent({
+      store: `oci:${join(home, 'store')}`,
+      tls: { certFile: join(dir, 'agent.crt'), keyFile: join(dir, 'agent.key') },
+      args: ['--token-file', nodeToken],
+    });
+    try {
+      await imgctl('token', 'rotate');
+      expect(await imgctl('images', 'list', '--nodes', agent.address)).toMatchObject({ status: 0 });
+      await imgctl('token', 'rotate', '--keep', '0');
+      expect(await imgctl('images', 'list', '--nodes', agent.address)).toMatchObject({ status: 5 });
+    } finally {
+      await agent.stop();
+    }
   });
 
   it('keeps it for as long as is said, and warns of one before it that was still good', async () => {

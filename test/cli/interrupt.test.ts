@@ -32,7 +32,7 @@ describe('Ctrl-C', () => {
     const command = startCli(['images', 'import', '--nodes', `w1=127.0.0.1:${port}`, '-o', 'json'], {
       inputFile: hello,
     });
-    await sleep(1_500);
+    await once(silent, 'connection');
     command.kill('SIGTERM');
     const { status, stdout } = await command.result;
     expect(JSON.parse(stdout)).toMatchObject({
@@ -41,6 +41,24 @@ describe('Ctrl-C', () => {
       nodes: [{ node: 'w1', status: 'failed', error: { code: 'interrupted' } }],
     });
     expect(status).toBe(130);
+    silent.close();
+  });
+
+  it.each([
+    ['images', 'import', hello],
+    ['images', 'import', hello, '--dry-run'],
+    ['nodes', 'list'],
+  ])('while a connection is being made does not wait for it: %s %s', async (...command) => {
+    // It takes connections and says nothing to the TLS handshake, as a host that drops packets would not even do
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    const running = startCli([...command, '--nodes', `w1=https://127.0.0.1:${port}`]);
+    await sleep(1_500);
+    const begun = performance.now();
+    running.kill('SIGINT');
+    expect((await running.result).status).toBe(130);
+    expect(performance.now() - begun).toBeLessThan(3_000);
     silent.close();
   });
 

@@ -66,6 +66,7 @@ describe.skipIf(process.getuid?.() !== 0)('imgctl agent install', () => {
       '755',
     ]);
     expect(await systemd.commands()).toEqual([
+      'show --property=Version',
       'daemon-reload',
       'is-active --quiet imgctl-agent.service',
       'enable --now imgctl-agent.service',
@@ -150,10 +151,24 @@ describe.skipIf(process.getuid?.() !== 0)('imgctl agent install', () => {
   });
 
   it('says what systemctl said', async () => {
-    await script(join(systemd.directory, 'systemctl'), 'echo "Unit is masked." >&2; exit 1');
+    await script(
+      join(systemd.directory, 'systemctl'),
+      '[ "$1" = show ] || { echo "Unit is masked." >&2; exit 1; }',
+    );
     const { status, stderr } = await install();
     expect(stderr).toContain('systemctl daemon-reload failed: Unit is masked.');
     expect(status).toBe(1);
+  });
+
+  it('leaves a machine without systemd as it is', async () => {
+    const said = 'System has not been booted with systemd as init system (PID 1).';
+    await script(join(systemd.directory, 'systemctl'), `echo "${said}" >&2; exit 1`);
+    const { status, stderr } = await install(...(await credentials()));
+    expect(stderr).toContain(said);
+    expect(stderr).toContain('Hint: systemd does not run here.');
+    expect(status).toBe(1);
+    expect(existsSync(below('/usr/local/bin/imgctl'))).toBe(false);
+    expect(existsSync(below('/etc/imgctl'))).toBe(false);
   });
 
   it('shows the last lines of the log when the agent does not become ready', async () => {

@@ -116,6 +116,37 @@ describe('imgctl agent manifest', () => {
     expect([named.image, named.imagePullPolicy]).toEqual(['registry.example.com/agent:1', 'IfNotPresent']);
   });
 
+  it('writes the port of probes and agents out, wherever it was named', async () => {
+    for (const args of [
+      ['--listen', '[::]', '--port', '26000'],
+      ['--listen', ':26000'],
+      ['--port', '26000'],
+    ]) {
+      const container = containerOf((await objects(...args)).daemonSet);
+      expect(container.args[2]).toMatch(/^--listen=.*:26000$/);
+      expect(container.ports[0].containerPort).toBe(26_000);
+    }
+  });
+
+  it.each([
+    ['fd00::17'],
+    ['[::]:99999'],
+    ['a b:1'],
+    ['$(EVIL):25000'],
+    [''],
+    ['0.0.0.0:0'],
+    ['127.0.0.1:25000'],
+    ['[::]:26000', '--port', '25000'],
+    ['[::]:25009', '--mutual-tls'],
+  ])('refuses an address where no agent would be found: %j', async (listen, ...more) => {
+    const { status, stdout, stderr } = await manifest(`--listen=${listen}`, ...more);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^Error \[usage\]: .*\n {2}Hint: /),
+    });
+  });
+
   it('passes only options that the agent takes', async () => {
     const { stdout } = await runCli(['agent', 'run', '--help']);
     const container = containerOf((await objects('--mutual-tls')).daemonSet);

@@ -1,10 +1,14 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { receiveScript } from '../../src/deploy/ssh/remote-script.ts';
 import { shellQuote } from '../../src/deploy/ssh/shell-quote.ts';
+import { SshConnection } from '../../src/deploy/ssh/ssh-connection.ts';
 import { parseSshHosts } from '../../src/deploy/ssh/ssh-host.ts';
 import { freePort } from '../support/agent-process.ts';
 import { runCli, startCli } from '../support/cli.ts';
@@ -142,12 +146,45 @@ describe.skipIf(absence !== undefined)('imgctl agent deploy, over a real sshd', 
   });
 
   it('hands on what went wrong there, with its hint', async () => {
-    await script(join(systemd.directory, 'systemctl'), 'echo "Unit is masked." >&2; exit 1');
+    await script(
+      join(systemd.directory, 'systemctl'),
+      '[ "$1" = show ] || { echo "Unit is masked." >&2; exit 1; }',
+    );
     const { status, stderr } = await deploy();
     expect(stderr).toContain('installing there failed: systemctl daemon-reload failed: Unit is masked.');
     expect(stderr).toContain('Hint: See systemctl status imgctl-agent.service.');
     expect(status).toBe(1);
     expect(leftBehind()).toEqual([]);
+  });
+
+  it('says what the executable needs where it does not run: another libc, noexec', async () => {
+    writeFileSync(join(dir, `exe/imgctl-linux-${arch}`), '#!/lib64/ld-of-glibc\n');
+    const { status, stderr } = await deploy();
+    expect(stderr).toMatch(/the executable does not run there: .*not found/);
+    expect(stderr).toContain('glibc 2.28');
+    expect(stderr).toContain('imgctl agent manifest');
+    expect(status).toBe(1);
+    expect(leftBehind()).toEqual([]);
+  });
+
+  it('says that there is no sudo', async () => {
+    await script(join(systemd.directory, 'id'), 'echo 1000');
+    await script(join(systemd.directory, 'sudo'), 'echo "sh: 1: sudo: not found" >&2; exit 127');
+    const { stderr, status } = await deploy();
+    expect(stderr).toContain('sudo refused: sh: 1: sudo: not found');
+    expect(stderr).toContain('Name root (root@HOST)');
+    expect(stderr).not.toContain('removed by hand');
+    expect(status).toBe(1);
+  });
+
+  it('leaves nothing of an executable that did not arrive whole, whoever was killed', () => {
+    const target = join(dir, 'received');
+    const received = spawnSync('sh', ['-c', receiveScript(target, 'f'.repeat(64))], { input: 'half of i' });
+    expect({ status: received.status, stderr: String(received.stderr) }).toEqual({
+      status: 1,
+      stderr: 'what arrived is not what was sent\n',
+    });
+    expect(existsSync(target)).toBe(false);
   });
 
   it('takes back what it sent when it is interrupted', async () => {
@@ -170,6 +207,24 @@ describe.skipIf(absence !== undefined)('imgctl agent deploy, over a real sshd', 
     );
     await deploy();
     expect(readFileSync(join(dir, 'ps'), 'utf8')).not.toContain(token);
+  });
+});
+
+describe('a host over ssh that does nothing', () => {
+  it('is given up, and is not taken for an interruption', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'imgctl-ssh-quiet-'));
+    await script(join(dir, 'ssh'), 'exec sleep 60');
+    const host = { destination: 'n1', label: 'n1' };
+    const ssh = new SshConnection(host, { env: { PATH: `${dir}:${process.env.PATH}` }, options: [] });
+    const begun = Date.now();
+    // More than a pipe takes: it is the host that reads nothing
+    const input = Readable.from([Buffer.alloc(1_000_000)]);
+    await expect(ssh.run('cat', { input, quietMs: 300 })).rejects.toMatchObject({
+      code: 'deploy_failed',
+      message: 'it has done nothing for 0.3 s',
+    });
+    expect(Date.now() - begun).toBeLessThan(10_000);
+    await rm(dir, { recursive: true, force: true });
   });
 });
 

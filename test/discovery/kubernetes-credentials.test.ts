@@ -10,7 +10,7 @@ import { execCredential } from '../../src/discovery/kubernetes/exec-credential.t
 import { findKubeconfig } from '../../src/discovery/kubernetes/find-kubeconfig.ts';
 import { kubernetesDiscovery } from '../../src/discovery/kubernetes/kubernetes-discovery.ts';
 import { ImgctlError } from '../../src/errors.ts';
-import { type KubeApi, kubeNode, startKubeApi } from '../support/kube-api.ts';
+import { type KubeApi, kubeconfigOf, kubeNode, startKubeApi } from '../support/kube-api.ts';
 
 let api: KubeApi;
 let dir: string;
@@ -29,15 +29,7 @@ afterEach(async () => {
 
 async function kubeconfig(user: object, cluster: object = {}): Promise<string> {
   const file = join(dir, 'config');
-  const config = {
-    clusters: [
-      { name: 'k', cluster: { server: api.url, 'certificate-authority': api.authority.caFile, ...cluster } },
-    ],
-    users: [{ name: 'me', user }],
-    contexts: [{ name: 'prod', context: { cluster: 'k', user: 'me' } }],
-    'current-context': 'prod',
-  };
-  await writeFile(file, JSON.stringify(config));
+  await writeFile(file, kubeconfigOf(api, user, cluster));
   return file;
 }
 

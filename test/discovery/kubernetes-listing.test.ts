@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +15,7 @@ import {
 } from '../../src/discovery/kubernetes/kubernetes-discovery.ts';
 import { ImgctlError } from '../../src/errors.ts';
 import { makeTestAuthority } from '../support/agent-certificates.ts';
-import { type KubeApi, kubeNode, startKubeApi, status } from '../support/kube-api.ts';
+import { type KubeApi, kubeconfigOf, kubeNode, kubeUser, startKubeApi, status } from '../support/kube-api.ts';
 
 const listNodesProcess = fileURLToPath(new URL('list-nodes-process.ts', import.meta.url));
 const quick = { attemptMs: 1000, pageMs: 3000, firstDelayMs: 5 };
@@ -42,19 +43,8 @@ afterEach(async () => {
 
 /** A kubeconfig whose user shows a client certificate of the cluster's authority. */
 async function kubeconfig(cluster: object = {}, user?: object): Promise<string> {
-  const admin = await api.authority.issue('admin', { names: [], usages: ['client'] });
   const file = join(dir, 'config');
-  const config = {
-    clusters: [
-      { name: 'k', cluster: { server: api.url, 'certificate-authority': api.authority.caFile, ...cluster } },
-    ],
-    users: [
-      { name: 'me', user: user ?? { 'client-certificate': admin.certFile, 'client-key': admin.keyFile } },
-    ],
-    contexts: [{ name: 'prod', context: { cluster: 'k', user: 'me' } }],
-    'current-context': 'prod',
-  };
-  await writeFile(file, JSON.stringify(config));
+  await writeFile(file, kubeconfigOf(api, user ?? (await kubeUser(api)), cluster));
   return file;
 }
 
@@ -159,10 +149,28 @@ describe('the nodes of Kubernetes', () => {
       ],
       'n:25000',
     ],
+    [
+      'the next where one is too long to be one, without hiding the other nodes',
+      [
+        ['InternalIP', '1'.repeat(2000)],
+        ['ExternalIP', '10.1.1.3'],
+      ],
+      '10.1.1.3:25000',
+    ],
   ])('are spoken to at %s', async (_, addresses, expected) => {
     api.nodes = [kubeNode('n', { addresses })];
     const { nodes } = await find(await kubeconfig());
     expect(nodes.map(({ name, address }) => [name, address])).toEqual([['n', expected]]);
+  });
+
+  it('have an address that nodes which are not Ready claim as well: a host keeps it under a new name', async () => {
+    const addresses = [['InternalIP', '10.1.1.1']] as const;
+    api.nodes = [kubeNode('before', { addresses, ready: false }), kubeNode('now', { addresses })];
+    const { nodes } = await find(await kubeconfig());
+    expect(nodes.map(({ name, address }) => [name, address])).toEqual([
+      ['before', 'before:25000'],
+      ['now', '10.1.1.1:25000'],
+    ]);
   });
 
   it('go by their names where they all claim one address, as virtual machines behind one translation do', async () => {
@@ -295,6 +303,20 @@ describe('a listing that fails', () => {
     expect(await failure(find(await kubeconfig(), {}, abort.signal))).toBe(reason);
   });
 
+  it('ends at once, when it is interrupted, while a connection is being made', async () => {
+    // It takes connections and says nothing to the TLS handshake
+    const silent = createTcpServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const file = await kubeconfig({ server: `https://127.0.0.1:${(silent.address() as AddressInfo).port}` });
+    const abort = new AbortController();
+    const reason = new ImgctlError('interrupted', 'enough');
+    setTimeout(() => abort.abort(reason), 200);
+    const begun = performance.now();
+    expect(await failure(find(file, { patience: { ...quick, pageMs: 30_000 } }, abort.signal))).toBe(reason);
+    expect(performance.now() - begun).toBeLessThan(2000);
+    silent.close();
+  });
+
   it('names the permission that lacks', async () => {
     const guest = await api.authority.issue('guest', { names: [], usages: ['client'] });
     const user = { 'client-certificate': guest.certFile, 'client-key': guest.keyFile };
@@ -354,6 +376,28 @@ describe('a listing that fails', () => {
     });
     const patience = { ...quick, pageMs: 20_000 };
     expect((await failure(find(await kubeconfig(), { patience }))).message).toContain('64 MiB');
+  });
+
+  it.each([
+    ['12345', '12345.invalid:25000'],
+    ['0x7f.1', '0x7f-1.invalid:25000'],
+    ['a'.repeat(70), `${'a'.repeat(60)}.invalid:25000`],
+  ])('are spoken to by no name that is no host: %s', async (name, expected) => {
+    api.nodes = [...api.nodes, kubeNode(name)];
+    const { nodes } = await find(await kubeconfig());
+    expect(nodes).toHaveLength(3);
+    expect(nodes.find((node) => node.name === name)?.url.host).toBe(expected);
+  });
+
+  it('ends a list that goes round in circles under new tokens', async () => {
+    for (let i = 0; i < 3; i += 1)
+      api.faults.push((_, response) =>
+        response.end(
+          JSON.stringify({ kind: 'NodeList', metadata: { continue: `${i}` }, items: [kubeNode('a')] }),
+        ),
+      );
+    expect((await failure(find(await kubeconfig()))).message).toContain('does not end');
+    expect(api.requests).toHaveLength(2);
   });
 
   it('ends a list without end', async () => {

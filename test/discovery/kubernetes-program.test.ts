@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCli } from '../support/cli.ts';
-import { type KubeApi, kubeNode, startKubeApi } from '../support/kube-api.ts';
+import { type KubeApi, kubeconfigOf, kubeNode, startKubeApi } from '../support/kube-api.ts';
 
 /** The real program, which has the Kubernetes library bundled in. */
 
@@ -27,13 +27,7 @@ afterEach(async () => {
 });
 
 async function login(user: object): Promise<void> {
-  const config = {
-    clusters: [{ name: 'k', cluster: { server: api.url, 'certificate-authority': api.authority.caFile } }],
-    users: [{ name: 'me', user }],
-    contexts: [{ name: 'prod', context: { cluster: 'k', user: 'me' } }],
-    'current-context': 'prod',
-  };
-  await writeFile(join(home, '.kube/config'), JSON.stringify(config));
+  await writeFile(join(home, '.kube/config'), kubeconfigOf(api, user));
 }
 
 const run = (args: readonly string[], input?: Uint8Array) =>

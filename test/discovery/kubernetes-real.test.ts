@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findKubeconfig } from '../../src/discovery/kubernetes/find-kubeconfig.ts';
 import { kubernetesDiscovery } from '../../src/discovery/kubernetes/kubernetes-discovery.ts';
 import { makeTestAuthority, type TestAuthority } from '../support/agent-certificates.ts';
-import { kubeNode } from '../support/kube-api.ts';
+import { freePort } from '../support/agent-process.ts';
+import { kubeconfigOf, kubeNode, kubeUser } from '../support/kube-api.ts';
 
 /** The real thing, where a machine has it: KUBE_APISERVER names its binary, ETCD that of etcd (else the one beside it). */
 const binary = process.env.KUBE_APISERVER;
@@ -108,15 +108,9 @@ describe.skipIf(binary === undefined)('a real kube-apiserver', () => {
   });
 
   async function find(user: string, selector?: string) {
-    const { certFile, keyFile } = await authority.issue(user, { names: [], usages: ['client'] });
     const file = join(dir, 'config');
-    const config = {
-      clusters: [{ name: 'k', cluster: { server, 'certificate-authority': authority.caFile } }],
-      users: [{ name: user, user: { 'client-certificate': certFile, 'client-key': keyFile } }],
-      contexts: [{ name: 'real', context: { cluster: 'k', user } }],
-      'current-context': 'real',
-    };
-    await writeFile(file, JSON.stringify(config));
+    const api = { url: server, authority };
+    await writeFile(file, kubeconfigOf(api, await kubeUser(api, user)));
     const search = await findKubeconfig({ env: {}, explicit: file });
     return kubernetesDiscovery(search, { addressing: { defaultPort: 25000 }, env: {}, selector }).find();
   }
@@ -148,11 +142,3 @@ describe.skipIf(binary === undefined)('a real kube-apiserver', () => {
     return answer.statusCode;
   }
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((listening) => probe.listen(0, '127.0.0.1', listening));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((closed) => probe.close(closed));
-  return port;
-}

@@ -45,6 +45,7 @@ describe('a list of nodes', () => {
     ['[10.0.0.1]', /not an IPv6 address/],
     ['10.0.4', /neither an address nor a host name/],
     ['256.1.1.1', /neither an address nor a host name/],
+    ['0x7f.1', /neither an address nor a host name/],
     ['a_b-', /neither an address nor a host name/],
     ['http://a/path', /path/],
     ['user:secret@a', /password/],

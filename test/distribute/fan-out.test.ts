@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import type { ImportHandle, ImportNode } from '../../src/agent-api/import-node.ts';
 import { distribute, previewDistribution } from '../../src/distribute/fan-out.ts';
 import type { FanOutOptions } from '../../src/distribute/fan-out-options.ts';
-import type { DistributeEvent } from '../../src/distribute/outcome.ts';
 import { ImgctlError } from '../../src/errors.ts';
 import {
   createMemoryStore,
@@ -12,6 +11,7 @@ import {
 import { createLocalNode } from '../../src/transfer/local-node.ts';
 import { imageOf, indexOf } from '../support/blobs.ts';
 import { memorySource } from '../support/memory-source.ts';
+import { type RecordedRun, recordedRun } from './recorded-run.ts';
 
 const amd64 = { os: 'linux', architecture: 'amd64' };
 const arm64 = { os: 'linux', architecture: 'arm64', variant: 'v8' };
@@ -65,24 +65,8 @@ const image = imageOf([Buffer.alloc(100_000, 'a'), Buffer.alloc(200_000, 'b'), '
 const bytes = image.blobs.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
 const source = () => memorySource([{ name: 'docker.io/library/app:1', target: image.target }], image.blobs);
 
-function options(
-  nodes: readonly TestNode[],
-  more: Partial<FanOutOptions> = {},
-): FanOutOptions & { events: DistributeEvent[] } {
-  const events: DistributeEvent[] = [];
-  return {
-    nodes,
-    source: source(),
-    declaration: {},
-    retries: 0,
-    stallTimeoutMs: 5_000,
-    strict: false,
-    concurrency: 3,
-    signal: new AbortController().signal,
-    onEvent: (event) => events.push(event),
-    events,
-    ...more,
-  };
+function options(nodes: readonly TestNode[], more: Partial<FanOutOptions> = {}): RecordedRun {
+  return recordedRun(nodes, source(), more);
 }
 
 describe('distributing to several nodes', () => {

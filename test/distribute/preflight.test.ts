@@ -13,6 +13,7 @@ import {
 import { createLocalNode } from '../../src/transfer/local-node.ts';
 import { imageOf } from '../support/blobs.ts';
 import { memorySource } from '../support/memory-source.ts';
+import { type RecordedRun, recordedRun } from './recorded-run.ts';
 
 const amd64 = { os: 'linux', architecture: 'amd64' };
 const arm64 = { os: 'linux', architecture: 'arm64', variant: 'v8' };
@@ -47,24 +48,8 @@ const nobodyThere = new ImgctlError('node_unreachable', 'nothing listens there',
   context: { reason: 'ECONNREFUSED', address: '10.0.4.17:25000' },
 });
 
-function options(
-  nodes: readonly FanOutNode[],
-  more: Partial<FanOutOptions> = {},
-): FanOutOptions & { events: DistributeEvent[] } {
-  const events: DistributeEvent[] = [];
-  return {
-    nodes,
-    source: source(),
-    declaration: {},
-    retries: 0,
-    stallTimeoutMs: 5_000,
-    strict: false,
-    concurrency: 3,
-    signal: new AbortController().signal,
-    onEvent: (event) => events.push(event),
-    events,
-    ...more,
-  };
+function options(nodes: readonly FanOutNode[], more: Partial<FanOutOptions> = {}): RecordedRun {
+  return recordedRun(nodes, source(), more);
 }
 
 function reportOf({ events }: { events: readonly DistributeEvent[] }) {

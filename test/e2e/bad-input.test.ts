@@ -243,6 +243,14 @@ describe('bad input', () => {
     expect(stderr).not.toContain('    at ');
   });
 
+  it('nor is one that a command has at hand, and writes all at once', async () => {
+    const { status, stderr } = await runCli(['completion', 'bash'], { stdoutFile: '/dev/full' });
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining('could not be written'),
+    });
+  });
+
   it('a good archive, after all of these: it is imported, and then unchanged', async () => {
     const again = await importing(good);
     expect(again.status).toBe(0);

@@ -101,7 +101,7 @@ describeContainerd('a cluster of three nodes on an untrusted network', (generati
       ...operator,
       inputFile: archive,
     });
-    expect(stderr).toContain('3 nodes of Kubernetes (context edge, server https://');
+    expect(stderr).toContain('3 nodes of Kubernetes (context prod, server https://');
     expect(stdout).toContain('Imported 1 image into 3 nodes');
     expect(status).toBe(0);
     for (const daemon of daemons)

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
@@ -9,7 +11,7 @@ import { startAgent as startAgentHere } from '../agent/test-agent.ts';
 import { makeTestAuthority } from '../support/agent-certificates.ts';
 import { freePort, startAgent } from '../support/agent-process.ts';
 import { indexOf, ociLayout, randomImage, tarOf } from '../support/archives.ts';
-import { runCli } from '../support/cli.ts';
+import { runCli, startCli } from '../support/cli.ts';
 import { type ContainerdDaemon, startContainerd } from '../support/containerd/daemon.ts';
 import { busyboxDockerArchive, busyboxOciArchive } from '../support/images.ts';
 import {
@@ -208,6 +210,29 @@ describe('images import into a mixed cluster', () => {
     ]);
     expect(status).toBe(3);
     expect(stranger.requests.filter(({ token }) => token !== undefined)).toEqual([]);
+  });
+
+  it('is told after Ctrl-C that MicroK8s keeps nothing of what it took', async () => {
+    const archive = await busyboxOciArchive(directory, { tag: name });
+    const taken = Promise.withResolvers<void>();
+    const importer = async (archive: Readable) => {
+      archive.once('data', taken.resolve);
+      await once(archive, 'close');
+      return 1;
+    };
+    await using agent = await startMicrok8sAgent({ cluster, importer });
+    const running = startCli(['images', 'import', '--nodes', agent.url.origin], {
+      inputFile: archive,
+      env: { SNAP_DATA: cluster.snapData, HOME: directory },
+    });
+
+    await taken.promise;
+    running.kill('SIGINT');
+    const { status, stderr } = await running.result;
+
+    expect(stderr).toContain('interrupted: the nodes keep nothing of what they took');
+    expect(stderr).not.toMatch(/kept for an hour|resumed/);
+    expect(status).toBe(130);
   });
 
   it('takes credentials by option, and says where they are when there are none', async () => {

@@ -61,6 +61,7 @@ describe('credentials for MicroK8s', () => {
     await expect(findCredentials({ tokenFile: join(snap, 'gone') }, env)).rejects.toMatchObject({
       code: 'token_missing',
     });
+    await expect(findCredentials({ tokenFile: '/dev/zero' }, env)).rejects.toThrow('it is far too large');
     await expect(findCredentials({ tokenFile: empty }, env)).rejects.toMatchObject({ code: 'token_missing' });
     await expect(findCredentials({ caFile: token }, env)).rejects.toMatchObject({
       code: 'certificate_invalid',

@@ -1,12 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ImportNode } from '../../src/agent-api/import-node.ts';
 import type { ArchiveNode, ArchiveSending } from '../../src/distribute/archive-node.ts';
 import { distribute, previewDistribution } from '../../src/distribute/fan-out.ts';
 import type { FanOutNode, FanOutOptions } from '../../src/distribute/fan-out-options.ts';
-import type { DistributeEvent } from '../../src/distribute/outcome.ts';
 import { ImgctlError } from '../../src/errors.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import { createLocalNode } from '../../src/transfer/local-node.ts';
+import { type RecordedRun, recordedRun } from '../distribute/recorded-run.ts';
 import { imageOf, indexOf } from '../support/blobs.ts';
 import { memorySource } from '../support/memory-source.ts';
 
@@ -51,21 +52,12 @@ function ownNode(name: string): FanOutNode {
   return { name, address: `${name}:25000`, node, findArchiveNode: async () => undefined };
 }
 
-function options(nodes: readonly FanOutNode[], more: Partial<FanOutOptions> = {}) {
-  const events: DistributeEvent[] = [];
-  return {
+function options(nodes: readonly FanOutNode[], more: Partial<FanOutOptions> = {}): RecordedRun {
+  return recordedRun(
     nodes,
-    source: memorySource([{ name: 'docker.io/library/app:1', target: image.target }], image.blobs),
-    declaration: {},
-    retries: 0,
-    stallTimeoutMs: 5_000,
-    strict: false,
-    concurrency: 3,
-    signal: new AbortController().signal,
-    onEvent: (event: DistributeEvent) => void events.push(event),
-    events,
-    ...more,
-  };
+    memorySource([{ name: 'docker.io/library/app:1', target: image.target }], image.blobs),
+    more,
+  );
 }
 
 describe('a node that takes whole archives', () => {
@@ -95,6 +87,14 @@ describe('a node that takes whole archives', () => {
       event.type === 'phase' && event.node === 'mk' ? event.phase : [],
     );
     expect(phases.slice(-4)).toEqual(['checking', 'sending', 'unpacking', 'finished']);
+  });
+
+  it('is told with the time that it took to find out what it is', async () => {
+    const slow = { ...ownNode('own'), findArchiveNode: () => sleep<undefined>(150) };
+
+    const [outcome] = await distribute(options([slow]));
+
+    expect(outcome?.durationMs).toBeGreaterThanOrEqual(149);
   });
 
   it('is refused before a byte is sent where the archive has not its platform', async () => {

@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import type { AgentClient } from '../../src/agent-api/agent-client.ts';
 import { NodeDrivers } from '../../src/cli/microk8s-nodes.ts';
@@ -20,11 +21,16 @@ function clientThat(outcome: 'answers' | ConstructorParameters<typeof ImgctlErro
   return { client, told };
 }
 
-function driversWith(driver: Driver, env: Record<string, string> = {}) {
+function driversWith(driver: Driver, env: Record<string, string> = {}, microk8sTokenFile?: string) {
   const notes: string[] = [];
-  const reporter = { note: (text: string) => notes.push(text) } as unknown as Reporter;
+  const warnings: string[] = [];
+  const reporter = {
+    note: (text: string) => notes.push(text),
+    warn: (text: string) => warnings.push(text),
+  } as unknown as Reporter;
   const io = { env } as unknown as ConstructorParameters<typeof NodeDrivers>[1];
-  return { notes, drivers: new NodeDrivers({ driver, discoverForced: false, exclude: [] }, io, reporter) };
+  const settings = { driver, discoverForced: false, exclude: [], microk8sTokenFile };
+  return { notes, warnings, drivers: new NodeDrivers(settings, io, reporter) };
 }
 
 function node(url = new URL('https://127.0.0.1:1')) {
@@ -65,6 +71,19 @@ describe('the driver', () => {
       expect(found?.deadlineMs).toBe(240_000);
     }
     expect(notes).toHaveLength(1);
+  });
+
+  it('warns of a copy of the callback token that everybody can read', async () => {
+    await using cluster = await makeMicrok8sCluster();
+    for (const [mode, warned] of [
+      [0o600, 0],
+      [0o644, 1],
+    ] as const) {
+      await chmod(cluster.tokenFile, mode);
+      const { drivers, warnings } = driversWith('auto', {}, cluster.tokenFile);
+      await drivers.prepare();
+      expect(warnings).toHaveLength(warned);
+    }
   });
 
   it('imgctl looks for nothing else, and microk8s asks no agent of ours', async () => {

@@ -93,7 +93,7 @@ describe('what was found before any byte moved', () => {
     plain.event(checkedOf([], ['w1'], ['w2']));
     plain.event({ type: 'outcome', outcome: bare });
     expect(stderr.lines.slice(0, 3)).toEqual([
-      'No answer yet, and nobody waits for it: w2',
+      'No answer yet: w2',
       'w2: refused after 1.2 s',
       'Error [node_unreachable]: nothing listens there',
     ]);

@@ -78,6 +78,27 @@ export async function startKubeApi({
   return api;
 }
 
+/** A kubeconfig of one cluster and one user, whose context is the current one. `more`: of the cluster. */
+export function kubeconfigOf(
+  { url, authority }: Pick<KubeApi, 'url' | 'authority'>,
+  user: object,
+  more: object = {},
+): string {
+  const cluster = { server: url, 'certificate-authority': authority.caFile, ...more };
+  return JSON.stringify({
+    clusters: [{ name: 'k', cluster }],
+    users: [{ name: 'me', user }],
+    contexts: [{ name: 'prod', context: { cluster: 'k', user: 'me' } }],
+    'current-context': 'prod',
+  });
+}
+
+/** A user as a kubeconfig has one: a client certificate of the cluster's authority. */
+export async function kubeUser({ authority }: Pick<KubeApi, 'authority'>, name = 'admin'): Promise<object> {
+  const { certFile, keyFile } = await authority.issue(name, { names: [], usages: ['client'] });
+  return { 'client-certificate': certFile, 'client-key': keyFile };
+}
+
 function answer(api: KubeApi, generation: number, request: IncomingMessage, response: ServerResponse): void {
   const url = api.requests.at(-1) as URL;
   const user = userOf(api, request);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
@@ -68,7 +69,7 @@ export interface SeenRequest {
 }
 
 export interface Microk8sTestAgent extends AsyncDisposable {
-  /** `127.0.0.1:PORT` */
+  /** `HOST:PORT` */
   readonly address: string;
   readonly url: URL;
   readonly certFile: string;
@@ -86,6 +87,9 @@ export interface Microk8sAgentOptions {
   /** Another authority than the cluster's signs its certificate: a worker's own, or a stranger's. */
   readonly authority?: TestAuthority;
   readonly deadlineMs?: number;
+  /** Where it listens: loopback, a port that is free. */
+  readonly host?: string;
+  readonly port?: number;
   /** Comes before everything else; answers whether it dealt with the request. */
   readonly instead?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
@@ -94,6 +98,7 @@ const serverNames = ['kubernetes', 'kubernetes.default', '127.0.0.1', '10.152.18
 
 export async function startMicrok8sAgent(options: Microk8sAgentOptions): Promise<Microk8sTestAgent> {
   const { cluster, authority = cluster.authority, names = serverNames } = options;
+  const { host = '127.0.0.1', port = 0 } = options;
   const { cert, key, certFile } = await authority.issue(`server-${Math.random()}`, { names: [...names] });
   const requests: SeenRequest[] = [];
   const serve = (request: IncomingMessage, response: ServerResponse) => {
@@ -112,12 +117,11 @@ export async function startMicrok8sAgent(options: Microk8sAgentOptions): Promise
     void answerAsGo(request, response, seen, options);
   };
   const server = createServer({ cert, key, requestTimeout: 0 }, serve).on('checkContinue', serve);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  const address = `${host}:${(server.address() as AddressInfo).port}`;
   return {
-    address: `127.0.0.1:${address.port}`,
-    url: new URL(`https://127.0.0.1:${address.port}`),
+    address,
+    url: new URL(`https://${address}`),
     certFile,
     requests,
     async [Symbol.asyncDispose]() {

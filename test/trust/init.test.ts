@@ -90,6 +90,33 @@ describe('what a cluster trusts', () => {
     expect(describeCertificate(await read('agent-fd00--1.crt')).names).toEqual(['fd00::1']);
   });
 
+  it.each([
+    ['::ffff:10.0.4.17', '::ffff:a00:411'],
+    ['64:ff9b::10.0.4.17', '64:ff9b::a00:411'],
+    ['FD00:0:0:0:0:0:0:1', 'fd00::1'],
+  ])('is for the IPv6 address %s as it was meant', async (host, address) => {
+    const { certificates } = await initTrust({ dir, hosts: [['worker-1', host]] });
+    expect(certificates.map(({ names }) => names)).toEqual([['worker-1', address]]);
+    const cert = {
+      ca: join(dir, 'ca.crt'),
+      cert: join(dir, 'agent-worker-1.crt'),
+      purpose: 'sslserver',
+    } as const;
+    expect(await opensslVerify(cert, '-verify_ip', host)).toMatch(/: OK$/);
+  });
+
+  it.each([
+    [[['a'], ['a']], 'a'],
+    [[['worker-1', '10.0.4.17'], ['Worker-1']], 'Worker-1'],
+    [[['fd00::1'], ['fd00--1']], 'fd00--1'],
+  ] as const)('is refused where two hosts would have the same files: %j', async (hosts, name) => {
+    await expect(initTrust({ dir, hosts })).rejects.toMatchObject({
+      code: 'usage',
+      message: `--host ${name} names the same files as another --host`,
+    });
+    expect(await readdir(dir).catch(() => [])).toEqual([]);
+  });
+
   it('has a certificate for the command where one is asked for, which cannot pass for an agent', async () => {
     await initTrust({ dir, hosts: [], client: 'ci' });
     const client = { ca: join(dir, 'ca.crt'), cert: join(dir, 'client.crt') };

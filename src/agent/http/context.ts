@@ -2,6 +2,7 @@ import type { ImportEvent } from '../../agent-api/events.ts';
 import type { Declaration, ImportState, NodeInfo, PeerCheck } from '../../agent-api/schemas.ts';
 import type { Store } from '../../store/store.ts';
 import type { ImportRegistry } from '../imports.ts';
+import type { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Stopping } from '../stopping.ts';
@@ -14,6 +15,8 @@ export interface AgentContext {
   readonly token: TokenCheck;
   readonly metrics: AgentMetrics;
   readonly log: Log;
+  /** For lines that anybody can cause who has no token. */
+  readonly strangers: LineLimit;
   readonly stopping: Stopping;
   readonly limits: AgentLimits;
   describe(signal: AbortSignal): Promise<NodeInfo>;

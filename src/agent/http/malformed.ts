@@ -13,7 +13,17 @@ export function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): v
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? ['431 Request Header Fields Too Large', 'the head of the request is too large']
         : ['400 Bad Request', 'this is not an HTTP request'];
-  socket.end(malformedAnswer(status, { code: 'request_invalid', message }));
+  endWith(socket, malformedAnswer(status, { code: 'request_invalid', message }));
+}
+
+/** Time to read the answer in: closing with bytes unread resets the connection, and it would be lost. Milliseconds. */
+const lingerMs = 1_000;
+
+/** The last that is said on a connection. A client that does not hang up in turn must not keep it. */
+export function endWith(socket: Socket, answer: string): void {
+  socket.end(answer);
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 export function malformedAnswer(status: string, error: WireError): string {

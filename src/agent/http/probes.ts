@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { routes } from '../../agent-api/routes.ts';
-import { malformedAnswer } from './malformed.ts';
+import { endWith, malformedAnswer } from './malformed.ts';
 
 const probes: ReadonlySet<string> = new Set([routes.healthz, routes.readyz, routes.metrics]);
 
@@ -17,6 +17,6 @@ export function probesOnly(handle: RequestListener): RequestListener {
     }
     const message = `only ${[...probes].join(', ')} are served here`;
     // The body, if any, is not read: the connection goes with it
-    request.socket.end(malformedAnswer('404 Not Found', { code: 'route_unknown', message }));
+    endWith(request.socket, malformedAnswer('404 Not Found', { code: 'route_unknown', message }));
   };
 }

@@ -36,7 +36,7 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
   app.addContentTypeParser('*', (_request, _body, done) => done(null));
   app.addHook('onRequest', async ({ raw: { socket }, routeOptions, headers }) => {
     const { access } = routeOptions.config;
-    if (access === undefined) agent.token.requireBearer(headers.authorization, socket.remoteAddress);
+    if (access === undefined) agent.token.requireBearer(headers.authorization, socket);
     // A stranger who reads no answer must not keep the connection; Node.js resets this with every request
     else if (access === 'open') socket.setTimeout(agent.limits.idleMs);
   });
@@ -47,6 +47,11 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
   app.setErrorHandler((thrown, request, reply) => {
     const error = fromFastify(thrown);
     const { method, routeOptions } = request;
+    const byStranger =
+      routeOptions.config.access !== undefined ||
+      error.code === 'node_unauthorized' ||
+      error.code === 'overloaded';
+    const told = byStranger ? agent.strangers.next() : {};
     const line = {
       method,
       route: routeOptions.url,
@@ -54,7 +59,9 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
       message: error.message,
       who: whoIs(request),
       context: error.context,
+      ...told,
     };
+    if (told === undefined) return answerError(request, reply, error);
     if (error.code === 'internal') agent.log.error({ ...line, err: error.cause }, 'request failed');
     else agent.log.info(line, 'request refused');
     return answerError(request, reply, error);

@@ -2,8 +2,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { ImgctlError } from '../../errors.ts';
+import { readSmallFile, whyUnreadable } from '../../streams/read-small-file.ts';
 import { describeCertificate } from '../../trust/describe-certificate.ts';
-import { readSmallFile, whyUnreadable } from '../../trust/read-small-file.ts';
 
 /** What an agent shows, and whom it believes. */
 

@@ -3,10 +3,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { routes } from '../../agent-api/routes.ts';
 import { malformedAnswer } from '../http/malformed.ts';
+import { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
-
-/** A log that anybody can write to by connecting must not fill the disk. */
-const linesPerMinute = 30;
 
 /**
  * What becomes of connections that do not get through the handshake: they are told in the log, and one that speaks
@@ -21,7 +19,7 @@ export function tellTlsRefusals(server: Server, log: Log): void {
   });
   server.on('secureConnection', (socket) => raw.delete(keyOf(socket)));
 
-  let [minute, told] = [0, 0];
+  const lines = new LineLimit();
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
     const key = keyOf(socket);
     const plain = raw.get(key);
@@ -29,14 +27,12 @@ export function tellTlsRefusals(server: Server, log: Log): void {
     if (error.code === 'ERR_SSL_HTTP_REQUEST' && plain?.writable) plain.write(speakHttps());
     // Also a handshake that did not come in time: nobody else closes it
     socket.destroy();
-    const now = Math.floor(performance.now() / 60_000);
-    if (now !== minute) [minute, told] = [now, 0];
-    told += 1;
-    if (told > linesPerMinute) return;
     // Of a client certificate that did not do
     const code = String(socket.authorizationError ?? error.code);
     // Health checks of load balancers connect and close
-    if (code !== 'ECONNRESET') log.info({ who: socket.remoteAddress, code }, 'connection refused');
+    if (code === 'ECONNRESET') return;
+    const line = lines.next();
+    if (line !== undefined) log.info({ who: socket.remoteAddress, code, ...line }, 'connection refused');
   });
 }
 

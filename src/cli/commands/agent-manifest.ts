@@ -4,7 +4,6 @@ import {
   distributionNames,
   distributions,
 } from '../../deploy/kubernetes/distributions.ts';
-import { ImgctlError } from '../../errors.ts';
 import { printText } from '../../output/streams.ts';
 import type { CommandContext } from '../context.ts';
 import { parseCount } from '../parse-values.ts';
@@ -74,7 +73,8 @@ export function agentManifestCommand(context: CommandContext): Command {
       const { formatReference, parseReference } = await import('../../image/reference.ts');
       const { image, mutualTls = false, probePort } = options;
       const distribution = distributions[options.distribution];
-      const port = portOf(options) ?? distribution.port;
+      const { manifestListen } = await import('../manifest-listen.ts');
+      const { listen, port } = manifestListen({ ...options, mutualTls }, distribution.port);
       const version = programVersion();
       const { files } = await readCredentials(options.dir ?? configDir(env));
       const text = agentManifest(
@@ -84,7 +84,7 @@ export function agentManifestCommand(context: CommandContext): Command {
           namespace: checkNamespace(options.namespace),
           socket: checkSocket(options.storeSocket ?? distribution.socket),
           port,
-          listen: options.listen ?? `[$(HOST_IP)]:${port}`,
+          listen,
           mutualTls,
           probePort,
           version,
@@ -97,12 +97,4 @@ export function agentManifestCommand(context: CommandContext): Command {
           "The Secret above holds the cluster's token and the agents' private key: mind who reads this terminal.",
         );
     });
-}
-
-/** Probes need the port as a number: that of --listen, where it has one. */
-function portOf({ port, listen }: Options): number | undefined {
-  const told = /:(\d{1,5})$/.exec(listen ?? '')?.[1];
-  if (told === undefined || port === undefined || Number(told) === port)
-    return told === undefined ? port : Number(told);
-  throw new ImgctlError('usage', `--listen says port ${told}, --port ${port}`, { hint: 'Name one of them.' });
 }

@@ -9,7 +9,8 @@ With --client-ca they show a certificate in its place, and a token too only wher
 Certificates and tokens are read again when their files change; transfers go on. FILE.previous beside the
 token file holds the token before, and on its second line the time until which it counts.
 A body that brings less than 256 bytes/s over a minute is given up. An address has up to 256 connections;
-after 60 wrong tokens within a minute none of its tokens is heard for the rest of it.
+after 60 wrong tokens within a minute none of its tokens is heard for the rest of it, but on connections
+that had shown the right one. What strangers are refused is told in 30 lines of the log a minute at most.
 Logs are lines of JSON on standard error. SIGTERM lets transfers finish for up to 30 seconds.
 
 Examples:

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { type HostNames, parseHostNames } from '../../trust/host-names.ts';
+import { type HostNames, parseClientName, parseHostNames } from '../../trust/host-names.ts';
 import type { CommandContext } from '../context.ts';
 import { addOutputOptions, type OutputOptions } from '../options.ts';
 
@@ -34,7 +34,12 @@ export function initCommand(context: CommandContext): Command {
         'a certificate for this host alone: its names and addresses, apart by commas; again for several',
       ).argParser((text: string, before: readonly HostNames[] = []) => [...before, parseHostNames(text)]),
     )
-    .option('--client <name>', 'a certificate for the command too, for agents with --client-ca')
+    .addOption(
+      new Option(
+        '--client <name>',
+        'a certificate for the command too, for agents with --client-ca',
+      ).argParser(parseClientName),
+    )
     .addHelpText('after', examples);
   return addOutputOptions(command).action(async ({ dir: named, renew, host, client, ...output }: Options) => {
     const reporter = await context.reporter(output);

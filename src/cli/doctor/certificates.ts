@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { readSmallFile, whyUnreadable } from '../../streams/read-small-file.ts';
 import { defaultTrustDirs, trustFiles } from '../../trust/default-files.ts';
 import { describeCertificate } from '../../trust/describe-certificate.ts';
-import { readSmallFile, whyUnreadable } from '../../trust/read-small-file.ts';
 import { below } from './below.ts';
 import type { Finding, Findings } from './check.ts';
 import type { MachineOptions } from './this-machine.ts';

@@ -1,11 +1,11 @@
 import type { NodeInfo } from '../../agent-api/schemas.ts';
-import { mustRunContainerd } from '../../distribute/must-run-containerd.ts';
 import { mustSpeak } from '../../distribute/must-speak.ts';
 import { withAgentHint } from '../../distribute/without-agent.ts';
 import { hasCode, toImgctlError } from '../../errors.ts';
 import { formatBytes, formatDuration } from '../../output/format.ts';
 import type { CheckResult } from '../../output/reporter.ts';
 import type { ConnectedNode } from '../connect-nodes.ts';
+import { describeNode } from '../describe-node.ts';
 import { programVersion } from '../version.ts';
 import { validity } from './certificates.ts';
 import { type Finding, runChecks } from './check.ts';
@@ -45,20 +45,10 @@ export async function checkNodes(
   return [...fromHere, ...others];
 }
 
-/** Undefined where MicroK8s's own agent answers, which tells nothing of itself. */
-async function describe(
-  { node, cluster, findArchiveNode }: ConnectedNode,
-  signal: AbortSignal,
-): Promise<NodeInfo | undefined> {
+async function describe(node: ConnectedNode, signal: AbortSignal): Promise<NodeInfo | undefined> {
   try {
-    mustRunContainerd(cluster);
-    const archives = await findArchiveNode?.(signal);
-    if (archives !== undefined) {
-      await archives.check(signal);
-      return undefined;
-    }
-    const info = await node.describe(signal);
-    mustSpeak(info.api);
+    const info = await describeNode(node, signal);
+    if (info !== undefined) mustSpeak(info.api);
     return info;
   } catch (thrown) {
     throw withAgentHint(toImgctlError(thrown));

@@ -6,7 +6,11 @@ import type { Findings } from './check.ts';
 import type { MachineOptions } from './this-machine.ts';
 
 /** Whether the agent that was installed here runs. Another way of starting it, a DaemonSet, has no unit. */
-export async function service({ io, root }: MachineOptions, isNode: boolean): Promise<Findings> {
+export async function service(
+  { io, root }: MachineOptions,
+  isNode: boolean,
+  signal: AbortSignal,
+): Promise<Findings> {
   if (!existsSync(pathsBelow(root).unit)) {
     const detail = 'not installed on this machine';
     if (!isNode) return { status: 'ok', detail };
@@ -15,7 +19,7 @@ export async function service({ io, root }: MachineOptions, isNode: boolean): Pr
     return { status: 'ok', detail, hint };
   }
   const { env } = io;
-  if (await isServiceActive({ env })) return { status: 'ok', detail: `${unitName} is active` };
+  if (await isServiceActive({ env, signal })) return { status: 'ok', detail: `${unitName} is active` };
   return {
     status: 'fail',
     detail: `${unitName} is installed and does not run`,

@@ -5,7 +5,7 @@ import { openStore } from '../../agent/open-store.ts';
 import { gcDanger, imageDisk } from '../../deploy/doctor/image-disk.ts';
 import { kubeletThresholds } from '../../deploy/doctor/kubelet-thresholds.ts';
 import { pathsBelow } from '../../deploy/systemd/node-paths.ts';
-import { toImgctlError } from '../../errors.ts';
+import { ImgctlError, toImgctlError } from '../../errors.ts';
 import { formatBytes } from '../../output/format.ts';
 import { defaultTrustDirs, trustFiles } from '../../trust/default-files.ts';
 import { defaultDataDir, isReadableByAll, readToken, tokenFileIn } from '../../trust/token-file.ts';
@@ -35,7 +35,7 @@ export function machineChecks(options: MachineOptions): Check[] {
   return [
     { what: 'imgctl', run: async () => program() },
     { what: 'containerd', run: (signal) => containerd(io, needsContainerd, signal) },
-    { what: 'agent service', run: () => service(options, isNode) },
+    { what: 'agent service', run: (signal) => service(options, isNode, signal) },
     { what: 'image garbage collection', run: () => garbageCollection(root) },
     { what: 'token', run: () => token(options) },
     { what: 'certificates', run: () => certificates(options) },
@@ -68,12 +68,17 @@ async function containerd({ env }: CliIo, needed: boolean, signal: AbortSignal):
     const hint = `The kubelet's interface (CRI) is not served in namespace ${namespace}: pods may not see what is imported.`;
     return { status: 'warn', detail, hint };
   } catch (thrown) {
-    const { message, hint } = toImgctlError(thrown);
-    return needed
-      ? { status: 'fail', detail: message, hint }
-      : { status: 'ok', detail: 'none here, and none needed: images go elsewhere' };
+    const { code, message, hint } = signal.aborted ? mute : toImgctlError(thrown);
+    if (needed) return { status: 'fail', detail: message, hint };
+    return code === 'store_not_found'
+      ? { status: 'ok', detail: 'none here, and none needed: images go elsewhere' }
+      : { status: 'warn', detail: message, hint };
   }
 }
+
+const mute = new ImgctlError('store_unreachable', 'it does not answer', {
+  hint: 'See systemctl status containerd, and its log.',
+});
 
 async function garbageCollection(root: string): Promise<Findings> {
   const [thresholds, disk] = await Promise.all([kubeletThresholds(root), imageDisk(root)]);

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { ImgctlError, printable } from '../../errors.ts';
 import { archOfMachine } from '../executable.ts';
+import type { CommandResult } from '../run-command.ts';
 import type { Credentials } from '../systemd/credentials.ts';
 import { type NodePaths, pathsBelow } from '../systemd/node-paths.ts';
 import {
@@ -34,6 +35,8 @@ export interface Installed {
   readonly listen: readonly string[];
 }
 
+/** Milliseconds for a login, however slow, and four short lines. */
+const probeMs = 60_000;
 /** Milliseconds for taking back what was sent, after an interrupt too. */
 const cleanupMs = 10_000;
 
@@ -59,18 +62,22 @@ export async function deployToHost(deployment: HostDeployment): Promise<Installe
     const input = installScript(directory, deployment.credentials, command);
     const result = await ssh.run(readScript, { input, sudo, signal });
     clean = true;
-    return readInstalled(result.stdout, result.stderr);
+    return readInstalled(result);
   } finally {
     // The script there cleans up where it comes to its end
     if (!clean)
       await ssh
         .run(removeScript(directory), { sudo, signal: AbortSignal.timeout(cleanupMs) })
-        .catch(() => deployment.onStep(`${directory} may have to be removed by hand`));
+        .catch((error: unknown) => {
+          // Who may not become root there has left nothing
+          if (!(error instanceof ImgctlError && error.context.phase === 'sudo'))
+            deployment.onStep(`${directory} may have to be removed by hand`);
+        });
   }
 }
 
 async function probeHost(ssh: SshConnection, { executable }: NodePaths, signal: AbortSignal): Promise<Probe> {
-  const { stdout, stderr } = await ssh.run(probeScript(executable), { signal });
+  const { stdout, stderr } = await ssh.run(probeScript(executable), { signal, quietMs: probeMs });
   const probe = readProbe(stdout);
   if (probe.os === 'Linux') return probe;
   const what = probe.os === '' ? `it did not say what it is: ${printable(stderr).slice(0, 300)}` : probe.os;
@@ -95,13 +102,13 @@ async function placeExecutable(
   }
   onStep('sending the executable');
   const input = createReadStream(path, { highWaterMark: 256 * 1024 });
-  const { status, stdout, stderr } = await ssh.run(receiveScript(directory), {
+  const { status, stderr } = await ssh.run(receiveScript(directory, sha256), {
     input,
     sudo: !probe.root,
     signal,
   });
-  if (status === 0 && stdout.trim().endsWith(sha256)) return `${directory}/imgctl`;
-  const why = status === 0 ? 'what arrived is not what was sent' : printable(stderr.trim()).slice(0, 500);
+  if (status === 0) return `${directory}/imgctl`;
+  const why = printable(stderr.trim()).slice(0, 500);
   throw new ImgctlError('deploy_failed', `the executable could not be sent: ${why}`, {
     hint: /No space left/.test(stderr) ? 'Make room in /var/lib there.' : 'Run the same command again.',
     context: { phase: 'send' },
@@ -109,23 +116,33 @@ async function placeExecutable(
 }
 
 /** The one document of `agent install --output json`, whatever a login printed before it. */
-function readInstalled(stdout: string, stderr: string): Installed {
+function readInstalled({ status, stdout, stderr }: CommandResult): Installed {
   const document = parseDocument(stdout);
   if (document?.ok === true && Array.isArray(document.listen))
     return { listen: document.listen.filter((address) => typeof address === 'string') };
   const { message, hint } = (document?.error ?? {}) as { message?: unknown; hint?: unknown };
   const said = typeof message === 'string' ? message : stderr.trim() || stdout.trim() || 'it said nothing';
-  throw new ImgctlError('deploy_failed', `installing there failed: ${printable(said).slice(0, 1000)}`, {
-    hint: typeof hint === 'string' ? printable(hint).slice(0, 500) : 'See the log of the host.',
+  // It always prints a document where it runs
+  const ran = document !== undefined || !(status === 126 || status === 127 || /GLIBC/.test(stderr));
+  const what = ran ? 'installing there failed' : 'the executable does not run there';
+  throw new ImgctlError('deploy_failed', `${what}: ${printable(said).slice(0, 1000)}`, {
+    hint: ran
+      ? typeof hint === 'string'
+        ? printable(hint).slice(0, 500)
+        : 'See the log of the host.'
+      : 'It needs glibc 2.28 or newer (Alpine has musl instead) and a /var/lib that is not mounted noexec. Elsewhere the agent runs as a DaemonSet: imgctl agent manifest.',
     context: { phase: 'install' },
   });
 }
 
+/** The last one that there is: what a login prints may begin as one does. */
 function parseDocument(stdout: string): Record<string, unknown> | undefined {
-  const start = stdout.search(/^\{/m);
-  try {
-    return start < 0 ? undefined : (JSON.parse(stdout.slice(start)) as Record<string, unknown>);
-  } catch {
-    return undefined;
+  for (const { index } of [...stdout.matchAll(/^\{/gm)].reverse()) {
+    try {
+      return JSON.parse(stdout.slice(index)) as Record<string, unknown>;
+    } catch {
+      // The one before
+    }
   }
+  return undefined;
 }

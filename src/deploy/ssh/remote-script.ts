@@ -26,15 +26,20 @@ export function readProbe(stdout: string): Probe {
   return { os: said('os'), machine: said('machine'), root: said('uid') === '0', sha256: said('sha256') };
 }
 
-/** Takes the executable from standard input, and says its SHA-256. */
-export function receiveScript(directory: string): string {
+/**
+ * Takes the executable from standard input. What does not arrive whole is not left behind, whoever was killed: the end
+ * of what is sent looks the same from there.
+ */
+export function receiveScript(directory: string, sha256: string): string {
   const file = shellQuote(`${directory}/imgctl`);
   return [
     'set -e; umask 077',
+    `trap ${shellQuote(removeScript(directory))} EXIT; trap 'exit 130' HUP INT TERM PIPE`,
     `mkdir -p ${shellQuote(directory)}`,
     `cat > ${file}`,
     `chmod 700 ${file}`,
-    `sha256sum < ${file} | cut -c1-64`,
+    `test "$(sha256sum < ${file} | cut -c1-64)" = ${sha256} || { echo 'what arrived is not what was sent' >&2; exit 1; }`,
+    'trap - EXIT',
   ].join('\n');
 }
 

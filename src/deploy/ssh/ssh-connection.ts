@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { ImgctlError, printable } from '../../errors.ts';
 import { type CommandResult, runCommand } from '../run-command.ts';
 import { shellQuote } from './shell-quote.ts';
@@ -17,7 +17,15 @@ interface RunOptions {
   /** Run as root by sudo, which must not ask for a password. */
   readonly sudo?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds in which a host takes something of what it is sent, or comes to an end; else it is given up. */
+  readonly quietMs?: number | undefined;
 }
+
+/**
+ * An agent that is started anew may let transfers finish for 45 s, and is then waited for. ssh itself notices only a
+ * connection that is dead.
+ */
+const usualQuietMs = 150_000;
 
 /** ssh's own failures, as against those of the program that it ran. */
 const sshFailed = 255;
@@ -34,15 +42,37 @@ export class SshConnection {
 
   /**
    * Runs a script for a POSIX shell there. @throws ImgctlError `deploy_failed` where the host was not reached or
-   * trusted, or sudo refused; `interrupted`. A script that fails is its result.
+   * trusted, does nothing, or sudo refused; `interrupted`. A script that fails is its result.
    */
-  async run(script: string, { input, sudo = false, signal }: RunOptions = {}): Promise<CommandResult> {
+  async run(
+    script: string,
+    { input, sudo = false, signal, quietMs = usualQuietMs }: RunOptions = {},
+  ): Promise<CommandResult> {
     const command = `${sudo ? 'sudo -n ' : ''}sh -c ${shellQuote(script)}`;
     const { env } = this.#options;
-    const result = await runCommand('ssh', this.#arguments(command), { input, signal, env });
-    if (result.status === sshFailed) throw notReached(result.stderr);
-    if (sudo && result.status === 1 && /^sudo: /m.test(result.stderr)) throw noSudo(result.stderr);
-    return result;
+    const quiet = new AbortController();
+    const timer = setTimeout(() => quiet.abort(), quietMs);
+    const either = signal === undefined ? quiet.signal : AbortSignal.any([signal, quiet.signal]);
+    try {
+      const result = await runCommand('ssh', this.#arguments(command), {
+        input: input instanceof Readable ? Readable.from(told(input, timer)) : input,
+        signal: either,
+        env,
+      });
+      if (result.status === sshFailed) throw notReached(result.stderr);
+      if (sudo && sudoFailed.test(result.stderr) && (result.status === 1 || result.status === 127))
+        throw noSudo(result.stderr);
+      return result;
+    } catch (error) {
+      if (!quiet.signal.aborted || signal?.aborted) throw error;
+      throw new ImgctlError('deploy_failed', `it has done nothing for ${quietMs / 1000} s`, {
+        hint: 'Try ssh to that host by hand: a login script that waits, or a disk that hangs, holds it up.',
+        context: { phase: 'ssh' },
+        cause: error,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** The host's name or address, as ssh's configuration has it for the alias. */
@@ -67,8 +97,20 @@ export class SshConnection {
       'ForwardX11=no',
       'ClearAllForwardings=yes',
       'RequestTTY=no',
+      // Banners are not what went wrong
+      'LogLevel=ERROR',
     ];
     return [...options.flatMap((option) => ['-o', option]), '-T', '--', this.#host.destination, command];
+  }
+}
+
+/** What sudo says, or a shell that has none. */
+const sudoFailed = /^sudo: |\bsudo: (?:command )?not found/m;
+
+async function* told(input: Readable, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array> {
+  for await (const chunk of input) {
+    timer.refresh();
+    yield chunk;
   }
 }
 

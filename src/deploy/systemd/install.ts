@@ -5,7 +5,13 @@ import { ImgctlError, toImgctlError } from '../../errors.ts';
 import { explainDenied } from './explain-denied.ts';
 import type { InstallPlan } from './install-plan.ts';
 import { makePrivateDirectory, placeCopy, placeText } from './place-file.ts';
-import { isServiceActive, lastLogLines, type SystemdOptions, systemctl } from './service-manager.ts';
+import {
+  isServiceActive,
+  lastLogLines,
+  requireSystemd,
+  type SystemdOptions,
+  systemctl,
+} from './service-manager.ts';
 import { unitName } from './unit.ts';
 
 export interface InstallOptions extends SystemdOptions {
@@ -26,6 +32,7 @@ export async function installAgent(plan: InstallPlan, options: InstallOptions): 
   const { paths, unit, tls, listen } = plan;
   const { onStep } = options;
   try {
+    await requireSystemd(options);
     const programChanged = await placeProgram(plan, onStep);
     await makePrivateDirectory(paths.configDir);
     await placeCredentials(plan, onStep);

@@ -24,6 +24,11 @@ export async function systemctl(args: readonly string[], options: SystemdOptions
   });
 }
 
+/** Before anything is changed for its sake. @throws ImgctlError `deploy_failed` where systemd does not run */
+export async function requireSystemd(options: SystemdOptions): Promise<void> {
+  await systemctl(['show', '--property=Version'], options);
+}
+
 export async function isServiceActive(options: SystemdOptions): Promise<boolean> {
   return (await runCommand('systemctl', ['is-active', '--quiet', unitName], options)).status === 0;
 }

@@ -1,5 +1,6 @@
 import { request } from 'undici';
 import { z } from 'zod';
+import { orAborted } from '../../streams/or-aborted.ts';
 import type { ApiServer } from './api-server.ts';
 import { failedConnection, type Refusal, refusedWith } from './listing-error.ts';
 import { type ApiNode, nodeListSchema } from './node-schema.ts';
@@ -51,13 +52,15 @@ async function ask(
   url.searchParams.set('limit', String(pageLimit));
   if (selector !== undefined) url.searchParams.set('labelSelector', selector);
   if (continueToken !== undefined) url.searchParams.set('continue', continueToken);
-  const answer = await request(url, {
+  const asked = request(url, {
     dispatcher: server.dispatcher,
     headers: { ...server.headers, accept: 'application/json', 'user-agent': 'imgctl' },
     headersTimeout: attemptMs,
     bodyTimeout: attemptMs,
     signal,
   });
+  // undici hears of an abort only once a connection stands
+  const answer = await orAborted(asked, signal);
   if (answer.statusCode === 200) {
     const bytes = await readBounded(answer.body, maxPageBytes);
     if (bytes === undefined) return notKubernetes('it answered with more than 64 MiB in one page');

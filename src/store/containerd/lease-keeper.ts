@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { digestOf } from '../../image/digest.ts';
+import { orAborted } from '../../streams/or-aborted.ts';
 import type { LeaseResource } from './api/leases.ts';
 import type { Connection } from './grpc/connection.ts';
-import { orAborted } from './or-aborted.ts';
 import { WriteSession } from './write-session.ts';
 
 /**

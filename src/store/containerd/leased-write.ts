@@ -1,9 +1,9 @@
 import { ImgctlError } from '../../errors.ts';
+import { orAborted } from '../../streams/or-aborted.ts';
 import type { WriteOptions } from '../store.ts';
 import { sourceLabels } from './blob-labels.ts';
 import type { Connection } from './grpc/connection.ts';
 import type { LeaseHolder, LeaseUse } from './lease-holder.ts';
-import { orAborted } from './or-aborted.ts';
 import { type WriteOpening, WriteSession } from './write-session.ts';
 
 /**

@@ -1,8 +1,8 @@
 import type { Descriptor } from '../../image/descriptor.ts';
+import { orAborted } from '../../streams/or-aborted.ts';
 import { sizeMismatch } from './content-errors.ts';
 import { gathered } from './gathered.ts';
 import type { LeasedWrite } from './leased-write.ts';
-import { orAborted } from './or-aborted.ts';
 
 /**
  * Sends the bytes of a blob from `offset` on, up to its size.

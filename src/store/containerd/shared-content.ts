@@ -2,12 +2,12 @@ import { hasCode } from '../../errors.ts';
 import type { Descriptor } from '../../image/descriptor.ts';
 import type { Digest } from '../../image/digest.ts';
 import { Limiter } from '../../streams/limiter.ts';
+import { orAborted } from '../../streams/or-aborted.ts';
 import { introspection, namespaces } from './api/introspection.ts';
 import { blobSizes } from './content-info.ts';
 import type { Connection } from './grpc/connection.ts';
 import { alreadyExists, isNotFound } from './grpc/errors.ts';
 import { abortIngest, refOf } from './ingests.ts';
-import { orAborted } from './or-aborted.ts';
 import { WriteSession } from './write-session.ts';
 
 /**

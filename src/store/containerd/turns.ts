@@ -1,4 +1,4 @@
-import { orAborted } from './or-aborted.ts';
+import { orAborted } from '../../streams/or-aborted.ts';
 
 /** Whoever holds the turn, by key. Of the process and not of a store: containerd's refs and snapshots are the daemon's. */
 const holders = new Map<string, Promise<void>>();

@@ -19,10 +19,13 @@ const asGoSays = { 'content-type': 'text/plain; charset=utf-8' };
 export function serveMicrok8s(app: FastifyInstance, agent: AgentContext): void {
   app.post(routes.microk8sImport, { config: { access: 'own' } }, async (request, reply) => {
     const token = request.headers['x-microk8s-callback-token'];
-    if (
-      !agent.token.matches(typeof token === 'string' ? token : undefined, request.raw.socket.remoteAddress)
-    ) {
-      agent.log.info({ route: routes.microk8sImport, who: whoIs(request) }, 'request refused: another token');
+    if (!agent.token.matches(typeof token === 'string' ? token : undefined, request.raw.socket)) {
+      const line = agent.strangers.next();
+      if (line !== undefined)
+        agent.log.info(
+          { route: routes.microk8sImport, who: whoIs(request), ...line },
+          'request refused: another token',
+        );
       return answerJson(request, reply, 401, { error: 'Invalid token' }, asGoSays);
     }
     try {
