@@ -193,6 +193,27 @@ describe.skipIf(process.getuid?.() !== 0)('imgctl agent install', () => {
     });
     expect(steps).toContain('log: no containerd was found');
   });
+
+  it('gives as the reason what the agent said when it was last started', async () => {
+    const log = join(dir, 'log');
+    await script(join(systemd.directory, 'journalctl'), `cat '${log}'`);
+    await script(join(systemd.directory, 'systemctl'), 'exit 0');
+    const settings = { root, executable: { kind: 'file', path: executable }, agentOptions: [] } as const;
+    const plan = await planInstall({ ...settings, listen: () => [listen] });
+    const ask = async () => Promise.reject(new Error('the token file does not exist'));
+    const installing = () => installAgent(plan, { env, onStep: () => {}, ask, readyWithinMs: 300 });
+    const ready = '{"level":30,"msg":"agent ready"}\n';
+    const taken = 'Error [address_in_use]: 127.0.0.1:25000 is taken\n  Hint: Listen on another port.\n';
+    await writeFile(log, ready + taken);
+    await expect(installing()).rejects.toMatchObject({
+      message: 'the agent was not ready within 0 s: 127.0.0.1:25000 is taken',
+      hint: expect.stringMatching(/^Listen on another port\. It is started again/),
+    });
+    await writeFile(log, taken + ready);
+    await expect(installing()).rejects.toMatchObject({
+      message: expect.stringContaining('the token file does not exist'),
+    });
+  });
 });
 
 describe('the unit of the agent', () => {

@@ -105,13 +105,27 @@ async function becomeReady(options: InstallOptions): Promise<string> {
   if (signal?.aborted) throw new ImgctlError('interrupted', 'interrupted', { cause: signal.reason });
   const log = await lastLogLines(15, { env: options.env });
   for (const line of log) options.onStep(`log: ${line}`);
+  const said = lastError(log);
   throw new ImgctlError(
     'deploy_failed',
-    `the agent was not ready within ${Math.round(readyWithinMs / 1000)} s: ${toImgctlError(last).message}`,
+    `the agent was not ready within ${Math.round(readyWithinMs / 1000)} s: ${said?.message ?? toImgctlError(last).message}`,
     {
-      hint: `See journalctl -u ${unitName}; it is started again every few seconds, so that what is missing may still come.`,
+      hint: `${said?.hint ?? `See journalctl -u ${unitName}.`} It is started again every few seconds, so that what is missing may still come.`,
       context: { log },
       cause: last,
     },
   );
+}
+
+/** What the agent itself gave as its reason says more than that nobody answers: that of its last start alone. */
+function lastError(log: readonly string[]): { readonly message: string; readonly hint?: string } | undefined {
+  const started = log.findLastIndex((line) => line.includes('"msg":"agent ready"'));
+  const at = log.findLastIndex((line) => /^Error \[\w+\]: /.test(line));
+  if (at <= started) return undefined;
+  const hint = log
+    .slice(at)
+    .find((line) => /^\s*Hint: /.test(line))
+    ?.replace(/^\s*Hint: /, '');
+  const message = (log[at] ?? '').replace(/^Error \[\w+\]: /, '');
+  return hint === undefined ? { message } : { message, hint };
 }
