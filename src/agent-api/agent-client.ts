@@ -1,7 +1,8 @@
 import type { Digest } from '../image/digest.ts';
 import { AgentHttp } from './agent-http.ts';
-import type { ImportNode } from './import-node.ts';
-import { openRemoteImport, previewRemoteImport } from './remote-import.ts';
+import type { BlobToSend, ImportNode, PutOptions } from './import-node.ts';
+import { type BlobRange, readBlobThere } from './read-blob-there.ts';
+import { openRemoteImport, previewRemoteImport, putThere } from './remote-import.ts';
 import { removeImageThere } from './remove-image-there.ts';
 import { routes } from './routes.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type NodeImage,
   nodeInfoSchema,
   type PeerCheck,
+  type PutResult,
   peersAnswerSchema,
 } from './schemas.ts';
 
@@ -35,6 +37,8 @@ export interface AgentClientOptions {
   readonly name: string;
   /** Milliseconds; 10 s unless given. */
   readonly connectTimeoutMs?: number | undefined;
+  /** At once; 64 unless given. */
+  readonly connections?: number | undefined;
 }
 
 /** Certificates and the key are PEM. */
@@ -57,6 +61,16 @@ export interface AgentClient extends ImportNode, AsyncDisposable {
   removeImage(name: string, signal?: AbortSignal): Promise<boolean>;
   /** Those of `digests` that are there whole. */
   have(digests: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
+  /** Bytes of a blob that the agent has whole, in chunks. @throws ImgctlError `blob_unknown`, `node_protocol`, … */
+  readBlob(blob: BlobRange, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
+  /** `ImportHandle.put` for an import that somebody else opened there. */
+  putInto(
+    importId: string,
+    blob: BlobToSend,
+    body: () => AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+    options?: PutOptions,
+  ): Promise<PutResult>;
   /** Whether an agent answers at all; needs no token. @throws ImgctlError `node_unreachable`, `node_not_agent` */
   healthz(signal?: AbortSignal): Promise<void>;
   /** Which of the agents at `urls` (1000 at most) the node itself reaches and trusts; an entry for each, in order. */
@@ -79,6 +93,9 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       const answer = await http.json('POST', routes.blobsHave, { schema: haveAnswerSchema, body, signal });
       return new Set(answer.digests);
     },
+    readBlob: (blob, signal) => readBlobThere(http, blob, signal),
+    putInto: (importId, blob, body, signal, options) =>
+      putThere(http, importId, { ...options, blob, body, signal }),
     healthz: async (signal) => {
       await http.json('GET', routes.healthz, { schema: healthAnswerSchema, signal });
     },

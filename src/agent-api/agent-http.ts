@@ -6,6 +6,7 @@ import type { AgentClientOptions } from './agent-client.ts';
 import { type Answer, readJsonAnswer, refuse } from './answer.ts';
 import { connectionError } from './connection-errors.ts';
 import { OutgoingBody } from './outgoing-body.ts';
+import { enoughStatus } from './routes.ts';
 import { tlsOptions } from './tls-options.ts';
 import { trustError } from './trust-errors.ts';
 import { withoutSecret } from './without-secret.ts';
@@ -13,7 +14,7 @@ import { withoutSecret } from './without-secret.ts';
 /** Requests to one agent. Whatever goes wrong comes out as an ImgctlError that names the node. */
 
 /** Blobs in flight, an event stream and small requests, with room: who sends bounds the blobs. */
-const maxConnections = 64;
+const defaultConnections = 64;
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 
@@ -23,9 +24,21 @@ interface JsonRequest<T> {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface Download {
+  readonly headers: Record<string, string>;
+  /** Sees the head of an answer that is no refusal; throws where it is not what was asked for. */
+  readonly check?: ((answer: Pick<Answer, 'statusCode' | 'headers'>) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 interface Upload {
   readonly length: number;
   readonly body: () => AsyncIterable<Uint8Array>;
+  readonly headers?: Record<string, string> | undefined;
+  /** Told of every informational answer (1xx): the agent works on it. */
+  readonly onAlive?: (() => void) | undefined;
+  /** Told that the agent has enough: the body is not read on, the answer is still waited for. */
+  readonly onEnough?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,11 +51,11 @@ export class AgentHttp {
 
   constructor(options: AgentClientOptions) {
     this.#options = options;
-    const { baseUrl, trust = {}, connectTimeoutMs = 10_000 } = options;
+    const { baseUrl, trust = {}, connectTimeoutMs = 10_000, connections = defaultConnections } = options;
     this.#token = trust.token;
     const tls = baseUrl.protocol === 'https:' ? tlsOptions(baseUrl, trust) : {};
     this.#pool = new Pool(baseUrl.origin, {
-      connections: maxConnections,
+      connections,
       pipelining: 1,
       // A blob takes as long as it takes; a caller who sees no progress aborts its signal
       headersTimeout: 0,
@@ -77,12 +90,23 @@ export class AgentHttp {
   }
 
   /** PUT of exactly `length` bytes. An answer that comes before all is sent is taken, and the source left. */
-  async upload<T>(path: string, { length, body, signal }: Upload, schema: z.ZodType<T>): Promise<T> {
+  async upload<T>(path: string, upload: Upload, schema: z.ZodType<T>): Promise<T> {
+    const { length, body, signal, onAlive, onEnough } = upload;
     const outgoing = length === 0 ? undefined : new OutgoingBody(body);
-    const headers = { 'content-type': 'application/octet-stream', 'content-length': String(length) };
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'content-length': String(length),
+      ...upload.headers,
+    };
+    const informed = ({ statusCode }: { readonly statusCode: number }) => {
+      onAlive?.();
+      if (statusCode !== enoughStatus) return;
+      outgoing?.hold();
+      onEnough?.();
+    };
     try {
       return await this.#guard(signal, async () => {
-        const answer = await this.#request('PUT', path, headers, outgoing ?? null, signal);
+        const answer = await this.#request('PUT', path, headers, outgoing ?? null, signal, informed);
         return readJsonAnswer(answer, schema);
       });
     } catch (error) {
@@ -94,10 +118,16 @@ export class AgentHttp {
   }
 
   /** The body of a successful GET, as it arrives. */
-  async *stream(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *stream(path: string, { headers, check, signal }: Download): AsyncGenerator<Uint8Array> {
     const answer = await this.#guard(signal, async () => {
-      const opened = await this.#request('GET', path, { accept: 'application/x-ndjson' }, null, signal);
-      if (opened.statusCode !== 200) throw await refuse(opened);
+      const opened = await this.#request('GET', path, headers, null, signal);
+      if (opened.statusCode !== 200 && opened.statusCode !== 206) throw await refuse(opened);
+      try {
+        check?.(opened);
+      } catch (error) {
+        unwanted(opened);
+        throw error;
+      }
       return opened;
     });
     const chunks = answer.body[Symbol.asyncIterator]();
@@ -108,8 +138,7 @@ export class AgentHttp {
         yield value as Uint8Array;
       }
     } finally {
-      // What else comes is not wanted: the connection goes with it. An error after that has nobody to hear it.
-      answer.body.on('error', () => {}).destroy();
+      unwanted(answer);
     }
   }
 
@@ -130,6 +159,7 @@ export class AgentHttp {
     headers: Record<string, string>,
     body: string | OutgoingBody | null,
     signal: AbortSignal | undefined,
+    onInfo?: (info: { readonly statusCode: number }) => void,
   ): Promise<Answer> {
     const token = this.#token;
     const asked = this.#pool.request({
@@ -143,6 +173,7 @@ export class AgentHttp {
       // undici takes any iterable of bytes, its types only some
       body: body as string | null,
       ...(signal === undefined ? {} : { signal }),
+      ...(onInfo === undefined ? {} : { onInfo }),
     });
     // undici hears of an abort only once a connection stands: a host that is down would hold Ctrl-C up
     const answer = await orAborted(asked, signal);
@@ -176,4 +207,9 @@ export class AgentHttp {
       address: baseUrl.host,
     });
   }
+}
+
+/** What else comes is not wanted: the connection goes with it. An error after that has nobody to hear it. */
+function unwanted({ body }: Answer): void {
+  body.on('error', () => {}).destroy();
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../image/digest.ts';
 import type { ImportEvent } from './events.ts';
-import type { Declaration, ImportState, More, NodeInfo, PutResult } from './schemas.ts';
+import type { RelayHop } from './relay.ts';
+import type { Declaration, FetchResult, ImportState, More, NodeInfo, PutResult } from './schemas.ts';
 
 /**
  * A node as something that images are imported into. The agent across the network (AgentClient) and the store of
@@ -13,6 +14,29 @@ export interface ImportNode {
   previewImport(declaration: Declaration, signal?: AbortSignal): Promise<ImportState>;
 }
 
+export interface BlobToSend {
+  readonly digest: Digest;
+  /** Where the bytes that are sent begin. */
+  readonly offset: number;
+  /** Of the whole blob. */
+  readonly size: number;
+}
+
+export interface PutOptions {
+  /** The nodes that get the same bytes from this one, in order. Only an agent passes blobs on. */
+  readonly relay?: readonly RelayHop[] | undefined;
+  /** Told while the node works on what it was sent; only where `relay` is given, which may be empty. */
+  readonly onAlive?: (() => void) | undefined;
+  /** So too: it has the blob, no more of the body is read, and what is behind it gets the rest from there. */
+  readonly onEnough?: (() => void) | undefined;
+}
+
+export interface WantedBlob {
+  readonly digest: Digest;
+  /** In bytes; needed where the import does not know the blob yet. */
+  readonly size?: number | undefined;
+}
+
 export interface ImportHandle {
   readonly id: string;
   /** What the node answered when the import was declared. */
@@ -23,13 +47,25 @@ export interface ImportHandle {
   /**
    * Sends a blob's bytes from `offset` on. Returns when the node has the whole blob, verified; the body may
    * then be unread. The body is opened only when it is to be sent.
+   *
+   * With a `relay` it returns when it is settled for every node of the route what became of the blob there. What is
+   * thrown then concerns the first node, and nothing was passed on; later it is the result's `error`.
    * @throws ImgctlError `offset_mismatch` (context `offset`), `digest_mismatch`, `size_mismatch`, `import_gone`, …
    */
   put(
-    blob: { readonly digest: Digest; readonly offset: number; readonly size: number },
+    blob: BlobToSend,
     body: () => AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
+    options?: PutOptions,
   ): Promise<PutResult>;
+  /**
+   * Has the node get a blob from its peers at `from` (`http[s]://host:port`, 1000 at most, those first that should be
+   * asked first), from what it holds of it on. Returns when it has the whole blob, verified: that may take as long as
+   * the blob takes; the import's events tell of it meanwhile.
+   * @throws ImgctlError `blob_unknown` (no peer has it), `node_unreachable`, `node_stalled`, `node_untrusted`,
+   *   `node_protocol`, `digest_mismatch`: every peer failed, the context (`phase` fetch) tells how each; `request_invalid`, …
+   */
+  fetch(blob: WantedBlob, from: readonly string[], signal?: AbortSignal): Promise<FetchResult>;
   /** From where the import stands now to its end, the terminal event included. */
   events(signal?: AbortSignal): AsyncIterable<ImportEvent>;
   /** Leaves the import: resumable for an hour, or with `discard` gone at once. Of a finished import: nothing. */

@@ -8,6 +8,7 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
   readonly #open: () => AsyncIterable<Uint8Array>;
   #source: AsyncIterator<Uint8Array> | undefined;
   #stopped = false;
+  #held = false;
   #previous: Uint8Array | undefined;
   #wake: (() => void) | undefined;
   #failure: unknown;
@@ -20,6 +21,12 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
   /** What the source threw, if it did. */
   get failure(): unknown {
     return this.#failure;
+  }
+
+  /** The other side has enough, and is to be heard out: nothing more is sent, and the request stays open. */
+  hold(): void {
+    this.#held = true;
+    this.#source?.return?.().catch(() => {});
   }
 
   stop(): void {
@@ -45,6 +52,7 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
     const stopped = new Promise<IteratorResult<Uint8Array>>((resolve) => {
       this.#wake = () => resolve({ value: undefined, done: true });
     });
+    if (this.#held) return stopped;
     try {
       this.#source ??= this.#open()[Symbol.asyncIterator]();
       // undici asks for the next chunk when the socket has taken the last one: a chunk is larger than what a socket
@@ -52,10 +60,12 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
       if (this.#previous !== undefined) giveBackChunk(this.#previous);
       this.#previous = undefined;
       const step = await Promise.race([this.#source.next(), stopped]);
+      if (this.#held && !this.#stopped) return stopped;
       if (step.done) this.#stopped = true;
       else this.#previous = step.value;
       return step;
     } catch (error) {
+      if (this.#held && !this.#stopped) return stopped;
       if (!this.#stopped) this.#failure = error;
       this.#stopped = true;
       throw error;

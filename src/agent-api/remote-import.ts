@@ -2,14 +2,17 @@ import { z } from 'zod';
 import { hasCode } from '../errors.ts';
 import type { AgentHttp } from './agent-http.ts';
 import type { ImportEvent } from './events.ts';
-import type { ImportHandle } from './import-node.ts';
+import type { BlobToSend, ImportHandle, PutOptions } from './import-node.ts';
 import { readEvents } from './read-events.ts';
+import { formatRelay, relayHeader } from './relay.ts';
 import { maxJsonBytes, routes } from './routes.ts';
 import {
   type Declaration,
+  fetchResultSchema,
   type ImportState,
   importStateSchema,
   type More,
+  type PutResult,
   putResultSchema,
 } from './schemas.ts';
 import { documentsBytes, splitDeclaration } from './split-declaration.ts';
@@ -55,15 +58,36 @@ function remoteImport(http: AgentHttp, opened: ImportState): ImportHandle {
       const { first, rest } = splitDeclaration(more);
       return declareAll(http, opened, [first, ...rest], signal);
     },
-    put: ({ digest, offset, size }, body, signal) =>
-      http.upload(
-        `${routes.importBlob(id, digest)}?offset=${offset}`,
-        { length: size - offset, body, signal },
-        putResultSchema,
-      ),
+    put: (blob, body, signal, options) => putThere(http, id, { ...options, blob, body, signal }),
+    fetch: ({ digest, size }, from, signal) =>
+      http.json('POST', routes.importBlobFetch(id, digest), {
+        schema: fetchResultSchema,
+        body: { from, ...(size === undefined ? {} : { size }) },
+        signal,
+      }),
     events: (signal) => eventsOf(http, id, signal),
     leave: (options) => leaveThere(http, id, options?.discard === true),
   };
+}
+
+interface Putting extends PutOptions {
+  readonly blob: BlobToSend;
+  readonly body: () => AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends a blob to an import that somebody opened on the agent. */
+export async function putThere(
+  http: AgentHttp,
+  id: string,
+  { blob: { digest, offset, size }, body, signal, relay, onAlive, onEnough }: Putting,
+): Promise<PutResult> {
+  const headers: Record<string, string> = relay === undefined ? {} : { [relayHeader]: formatRelay(relay) };
+  return http.upload(
+    `${routes.importBlob(id, digest)}?offset=${offset}`,
+    { length: size - offset, body, signal, headers, onAlive, onEnough },
+    putResultSchema,
+  );
 }
 
 async function declareAll(
@@ -80,7 +104,10 @@ async function declareAll(
 }
 
 function eventsOf(http: AgentHttp, id: string, signal?: AbortSignal): AsyncIterable<ImportEvent> {
-  return readEvents(http.stream(routes.importEvents(id), signal), (message) => http.protocolError(message));
+  const headers = { accept: 'application/x-ndjson' };
+  return readEvents(http.stream(routes.importEvents(id), { headers, signal }), (message) =>
+    http.protocolError(message),
+  );
 }
 
 async function leaveThere(http: AgentHttp, id: string, discard: boolean): Promise<void> {

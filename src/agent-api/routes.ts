@@ -9,6 +9,8 @@ export const routes = {
   importEvents: (id: string) => `/v1/imports/${encodeURIComponent(id)}/events`,
   importBlob: (id: string, digest: string) =>
     `/v1/imports/${encodeURIComponent(id)}/blobs/${encodeURIComponent(digest)}`,
+  importBlobFetch: (id: string, digest: string) =>
+    `/v1/imports/${encodeURIComponent(id)}/blobs/${encodeURIComponent(digest)}/fetch`,
   blobsHave: '/v1/blobs/have',
   blob: (digest: string) => `/v1/blobs/${encodeURIComponent(digest)}`,
   images: '/v1/images',
@@ -20,6 +22,13 @@ export const routes = {
   readyz: '/readyz',
   metrics: '/metrics',
 } as const;
+
+/**
+ * While an agent passes a blob on it says `102 Processing` from time to time; and once, when it has the blob itself
+ * although the body has not ended, `103 Early Hints`, with a link to it: no more of the body is wanted then, only
+ * the connection, for the answer.
+ */
+export const enoughStatus = 103;
 
 /** The largest JSON body of a request or answer, in bytes; what is more is declared in several requests. */
 export const maxJsonBytes = 32 * 1024 * 1024;

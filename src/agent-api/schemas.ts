@@ -86,16 +86,51 @@ export type ImportState = z.infer<typeof importStateSchema>;
 
 export const relayResultSchema = z.object({
   node: z.string().max(256),
+  /** Whether that node has the blob now, whole and verified. */
   ok: z.boolean(),
   error: errorSchema.optional(),
+  /** Bytes that it holds, where it said so: it is to be fed from there. */
+  offset: z.number().int().nonnegative().optional(),
 });
+export type RelayResult = z.infer<typeof relayResultSchema>;
 
 export const putResultSchema = z.object({
   /** Bytes that this request brought. */
   received: z.number().int().nonnegative(),
+  /**
+   * Only where the blob was to be passed on: why this node does not have it, and how much it holds. Those behind it may
+   * have it all the same.
+   */
+  error: errorSchema.optional(),
+  offset: z.number().int().nonnegative().optional(),
+  /** The hops behind this node, in the order of the route. */
   relay: z.array(relayResultSchema).default([]),
 });
 export type PutResult = z.infer<typeof putResultSchema>;
+
+/** `http[s]://host:port` each. */
+const peerUrlsSchema = z.array(z.string().min(1).max(300)).max(1000);
+
+export const fetchRequestSchema = z.object({
+  /** Agents that may have the blob; those first that should be asked first. */
+  from: peerUrlsSchema.min(1),
+  /** Of the blob, where the import does not know it. */
+  size: z.number().int().nonnegative().optional(),
+});
+
+export const fetchResultSchema = z.object({
+  /** Bytes that this request brought. */
+  received: z.number().int().nonnegative(),
+  /** An entry for each peer, in order: `bytes` that it sent, and why it was asked no more, or not at the end. */
+  from: z.array(
+    z.object({
+      url: z.string().max(300),
+      bytes: z.number().int().nonnegative(),
+      error: errorSchema.optional(),
+    }),
+  ),
+});
+export type FetchResult = z.infer<typeof fetchResultSchema>;
 
 export const haveRequestSchema = z.object({ digests: z.array(digestSchema).max(100_000) });
 export const haveAnswerSchema = z.object({ digests: z.array(digestSchema) });
@@ -117,7 +152,7 @@ export const imagesAnswerSchema = z.object({ images: z.array(nodeImageSchema) })
 export const removeAnswerSchema = z.object({ removed: z.boolean(), name: z.string().max(1024) });
 
 /** Agents, `http[s]://host:port` each, that the asked one is to try to reach. */
-export const peersRequestSchema = z.object({ urls: z.array(z.string().min(1).max(300)).max(1000) });
+export const peersRequestSchema = z.object({ urls: peerUrlsSchema });
 
 export const peerCheckSchema = z.object({
   url: z.string().max(300),

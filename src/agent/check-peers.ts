@@ -1,17 +1,13 @@
-import { type AgentTrust, createAgentClient } from '../agent-api/agent-client.ts';
+import { createAgentClient } from '../agent-api/agent-client.ts';
 import { errorToWire } from '../agent-api/errors.ts';
 import type { PeerCheck } from '../agent-api/schemas.ts';
-import { ImgctlError, toImgctlError } from '../errors.ts';
+import { toImgctlError } from '../errors.ts';
 import { Limiter } from '../streams/limiter.ts';
-import { isLoopback } from './listen.ts';
+import type { PeerTrust } from './peers/peer-clients.ts';
+import { parsePeerUrl } from './peers/peer-url.ts';
 
 const answersWithinMs = 5_000;
 const atOnce = 32;
-
-export interface PeerTrust extends Omit<AgentTrust, 'token'> {
-  /** Whether this agent serves plain HTTP itself, so that its peers may too. */
-  readonly plainHttp: boolean;
-}
 
 /**
  * Asks each peer's /healthz, and nothing else of nobody: what a caller can make an agent connect to must not become a
@@ -23,28 +19,11 @@ export async function checkPeers(
   trust: PeerTrust,
   signal: AbortSignal,
 ): Promise<readonly PeerCheck[]> {
-  const peers = urls.map((url) => ({ url, baseUrl: parsePeer(url, trust) }));
+  // Nothing secret is said here, so another agent of this machine may be asked in the clear
+  const plainHttp = trust.plainHttp ? 'anywhere' : 'loopback';
+  const peers = urls.map((url) => ({ url, baseUrl: parsePeerUrl(url, plainHttp) }));
   const limiter = new Limiter(atOnce);
   return Promise.all(peers.map((peer) => limiter.run(() => checkPeer(peer, trust, signal), signal)));
-}
-
-function parsePeer(url: string, { plainHttp }: PeerTrust): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const host = parsed?.hostname.replace(/^\[(.*)\]$/, '$1') ?? '';
-  if (
-    parsed === undefined ||
-    !/^https?:$/.test(parsed.protocol) ||
-    url.toLowerCase().replace(/\/$/, '') !== originOf(parsed)
-  )
-    throw invalid(url, 'is not http[s]://host:port');
-  if (parsed.protocol === 'http:' && !plainHttp && !isLoopback(host) && host !== 'localhost')
-    throw invalid(url, 'is plain HTTP, and this agent speaks HTTPS');
-  return parsed;
-}
-
-/** With its port, also where it is the scheme's own. */
-function originOf({ protocol, hostname, port }: URL): string {
-  return `${protocol}//${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
 }
 
 async function checkPeer(
@@ -66,8 +45,4 @@ async function checkPeer(
     signal.throwIfAborted();
     return { url, ok: false, error: errorToWire(toImgctlError(thrown)) };
   }
-}
-
-function invalid(url: string, why: string): ImgctlError {
-  return new ImgctlError('request_invalid', `${JSON.stringify(url.slice(0, 300))} ${why}`);
 }

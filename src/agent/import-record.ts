@@ -10,6 +10,8 @@ export interface ImportSummary {
   readonly outcome: 'ready' | 'partial' | 'failed' | 'left';
   readonly images: readonly ImageStatus[];
   readonly receivedBytes: number;
+  /** What other agents sent at this one's asking; absent where none was asked. */
+  readonly bytesFromPeers?: number;
   readonly durationMs: number;
   /** Why it ended as a whole, where no image tells. */
   readonly error?: { readonly code: string; readonly message: string } | undefined;
@@ -74,7 +76,7 @@ export class ImportRecord {
   async #tell(outcome: ImportSummary['outcome'], images?: readonly ImageStatus[]): Promise<void> {
     if (this.#told) return;
     this.#told = true;
-    const { id } = this.import;
+    const { id, bytesFromPeers } = this.import;
     this.#onEnded({
       id,
       who: this.who,
@@ -86,6 +88,7 @@ export class ImportRecord {
           .then((state) => state.images)
           .catch(() => [])),
       receivedBytes: this.#receivedBytes,
+      ...(bytesFromPeers === 0 ? {} : { bytesFromPeers }),
       durationMs: Math.round(performance.now() - this.#begun),
     });
   }

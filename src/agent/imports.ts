@@ -2,6 +2,7 @@ import type { ImportEvent } from '../agent-api/events.ts';
 import type { ImportHandle } from '../agent-api/import-node.ts';
 import type { Declaration } from '../agent-api/schemas.ts';
 import { ImgctlError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
 import { ImportRecord, type ImportSummary } from './import-record.ts';
 
 /** The imports that this agent has open, by id. One that nobody uses is left: what arrived stays for the next try. */
@@ -9,8 +10,12 @@ import { ImportRecord, type ImportSummary } from './import-record.ts';
 export interface HostedImport extends ImportHandle {
   /** Work under way that moves no bytes. */
   readonly busy: Extract<ImportEvent, { type: 'alive' }>['busy'];
+  /** What peers sent for it. */
+  readonly bytesFromPeers: number;
   /** Every image is ready or failed, or the import was left. */
   readonly finished: boolean;
+  /** Where a transfer of this blob would begin; undefined where it is here, or nobody asked for it. @throws ImgctlError `import_gone` */
+  offsetOf(digest: Digest): number | undefined;
 }
 
 export interface ImportRegistryOptions {

@@ -11,6 +11,8 @@ export interface LiveTrust extends Disposable {
   /** Undefined: it speaks plain HTTP. */
   readonly identity: TlsIdentity | undefined;
   readonly token: TokenCheck;
+  /** What it shows to its peers: the current one. Absent where its certificate is enough. */
+  readonly shownToken: string | undefined;
   /** Absent where a client certificate is enough. */
   readonly tokenFile: string | undefined;
 }
@@ -41,16 +43,20 @@ export async function openLiveTrust(
   const token = new TokenCheck(undefined);
   // A verified client certificate is enough, unless a token was asked for too
   const wantsToken = tls?.clientCa === undefined || named !== undefined;
-  if (wantsToken) {
-    const onChange = token.accept.bind(token);
-    token.accept(opened.use(await openTokens({ named, own }, { log, everyMs, onChange })).current);
-  }
+  const onChange = token.accept.bind(token);
+  const tokens = wantsToken
+    ? opened.use(await openTokens({ named, own }, { log, everyMs, onChange }))
+    : undefined;
+  token.accept(tokens?.current);
   const live = opened.move();
   return {
     get identity() {
       return identity?.current;
     },
     token,
+    get shownToken() {
+      return tokens?.current[0]?.token;
+    },
     tokenFile: wantsToken ? (named ?? own) : undefined,
     [Symbol.dispose]: () => live.dispose(),
   };

@@ -17,6 +17,9 @@ import { type LiveTrust, openLiveTrust } from './live-trust.ts';
 import { createLog, tellImportEnded } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
 import { openStore } from './open-store.ts';
+import { PeerClients, type PeerTrust } from './peers/peer-clients.ts';
+import { peerSources } from './peers/peer-sources.ts';
+import { RelayBuffers } from './relay/buffers.ts';
 import { type AgentServer, boundAddress, listenOn, showIdentity } from './server.ts';
 import { stopAgent } from './stop-agent.ts';
 import { Stopping } from './stopping.ts';
@@ -84,6 +87,9 @@ export interface RunAgentOptions {
   readonly limits?: Partial<AgentLimits> | undefined;
 }
 
+/** Peers are near; of several that are down the next should be tried soon. Milliseconds. */
+const peerConnectMs = 5_000;
+
 const defaultLimits: AgentLimits = {
   headersMs: 20_000,
   idleMs: 60_000,
@@ -91,6 +97,8 @@ const defaultLimits: AgentLimits = {
   aliveMs: aliveIntervalMs,
   importIdleMs: 10 * 60_000,
   maxImports: 64,
+  peerStallMs: 30_000,
+  relayPatienceMs: 500,
   stopMs: 30_000,
   reloadMs: 2_000,
 };
@@ -120,7 +128,8 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   );
   const name = settings.name ?? hostname();
   await using store = options.store ?? (await openStore(settings, { env, signal }));
-  const agent = compose({ store, name, version: options.version, trust, log, limits });
+  await using peers = new PeerClients({ trust: () => peerTrust(trust), connectTimeoutMs: peerConnectMs });
+  const agent = compose({ store, name, version: options.version, trust, peers, log, limits });
   const app = await createRouter(agent);
   const { kind, version, namespace } = await store.info(signal);
   servers.push(...(await listenOn(addresses, app.routing, { limits, log, tls: trust.identity })));
@@ -151,15 +160,21 @@ interface Ingredients {
   readonly name: string;
   readonly version: string;
   readonly trust: LiveTrust;
+  readonly peers: PeerClients;
   readonly log: AgentContext['log'];
   readonly limits: AgentLimits;
 }
 
-function compose({ store, name, version, trust, log, limits }: Ingredients): AgentContext {
+function compose({ store, name, version, trust, peers: clients, log, limits }: Ingredients): AgentContext {
   const begun = performance.now();
   const node = createLocalNode(store, { name, owner: name, version });
   const writers = new BlobWriters();
-  const importsInto = (signal: AbortSignal) => ({ store, owner: name, writers, signal });
+  const peers = peerSources({
+    clients,
+    stallMs: limits.peerStallMs,
+    onBytes: (bytes) => metrics.bytesFromPeers(bytes),
+  });
+  const importsInto = (signal: AbortSignal) => ({ store, owner: name, writers, peers, signal });
   const imports: ImportRegistry = new ImportRegistry({
     open: (declaration, signal) => Import.open(importsInto(signal), declaration),
     max: limits.maxImports,
@@ -180,6 +195,8 @@ function compose({ store, name, version, trust, log, limits }: Ingredients): Age
     log,
     strangers: new LineLimit(),
     limits,
+    peers: clients,
+    buffers: new RelayBuffers(),
     token: trust.token,
     stopping: new Stopping(),
     describe: async (signal) => ({
@@ -189,20 +206,23 @@ function compose({ store, name, version, trust, log, limits }: Ingredients): Age
       uptimeMs: Math.round(performance.now() - begun),
       timeMs: Date.now(),
     }),
-    checkPeers: (urls, signal) => {
-      const now = trust.identity;
-      return checkPeers(urls, { ...now, plainHttp: now === undefined }, signal);
-    },
+    checkPeers: (urls, signal) => checkPeers(urls, peerTrust(trust), signal),
     previewImport: (declaration, signal) => Import.preview(importsInto(signal), declaration),
     importArchive: (archive, archiveSettings, signal) =>
       archiveIntoStore(importsInto(signal), archive, archiveSettings, signal),
   };
 }
 
+/** What stands in the files now. */
+function peerTrust({ identity, shownToken }: LiveTrust): PeerTrust {
+  const { ca, caFile, cert, key } = identity ?? {};
+  return { token: shownToken, ca, caFile, cert, key, plainHttp: identity === undefined };
+}
+
 function featuresOf(identity: TlsIdentity | undefined): string[] {
   const tls = identity === undefined ? [] : ['tls'];
   const mutual = identity?.clientCa === undefined ? [] : ['mutual-tls'];
-  return ['archive-import', 'microk8s', 'peers-check', ...tls, ...mutual];
+  return ['archive-import', 'fetch', 'microk8s', 'peers-check', 'relay', ...tls, ...mutual];
 }
 
 function tlsFactsOf(identity: TlsIdentity | undefined) {

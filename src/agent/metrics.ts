@@ -15,6 +15,11 @@ export class AgentMetrics {
     help: 'Bytes of blobs and archives that clients sent',
     registers: [this.#registry],
   });
+  readonly #bytesFromPeers = new Counter({
+    name: 'imgctl_peer_received_bytes_total',
+    help: 'Bytes of blobs that other agents sent because this one asked for them',
+    registers: [this.#registry],
+  });
   readonly #blobs = new Counter({
     name: 'imgctl_blobs_received_total',
     help: 'Blobs that came whole and verified',
@@ -66,6 +71,10 @@ export class AgentMetrics {
 
   bytesReceived(bytes: number): void {
     this.#receivedBytes.inc(bytes);
+  }
+
+  bytesFromPeers(bytes: number): void {
+    this.#bytesFromPeers.inc(bytes);
   }
 
   requestEnded(labels: { method: string; route: string; status: number }, seconds: number): void {

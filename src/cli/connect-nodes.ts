@@ -1,4 +1,5 @@
 import type { DiscoveredNode } from '../discovery/discovery.ts';
+import type { Peer } from '../distribute/fan-out-options.ts';
 import type { Reporter } from '../output/reporter.ts';
 import { chooseDiscovery } from './choose-discovery.ts';
 import { clusterSettings } from './cluster-settings.ts';
@@ -6,7 +7,9 @@ import type { CliIo } from './context.ts';
 import { NodeDrivers, type NodeWays } from './microk8s-nodes.ts';
 import type { NodeOptions } from './options.ts';
 
-export interface ConnectedNode extends DiscoveredNode, NodeWays {}
+export interface ConnectedNode extends DiscoveredNode, NodeWays {
+  readonly peer?: Peer | undefined;
+}
 
 export interface ConnectedNodes extends AsyncDisposable {
   readonly nodes: readonly ConnectedNode[];
@@ -33,10 +36,11 @@ export async function connectNodes(
   await drivers.prepare();
   const { createAgentClient } = await import('../agent-api/agent-client.ts');
   await using clients = new AsyncDisposableStack();
-  const connected = nodes.map((node) => ({
-    ...node,
-    ...drivers.waysTo(node, clients.use(createAgentClient({ baseUrl: node.url, name: node.name, trust }))),
-  }));
+  const connected = nodes.map((node) => {
+    const client = clients.use(createAgentClient({ baseUrl: node.url, name: node.name, trust }));
+    const peer = { url: `${node.url.protocol}//${node.address}`, have: client.have };
+    return { ...node, ...drivers.waysTo(node, client), peer };
+  });
   const open = clients.move();
   return {
     nodes: connected,

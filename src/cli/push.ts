@@ -10,6 +10,7 @@ import { pullPolicyAdvice } from './pull-policy-advice.ts';
 
 export interface PushOptions extends ImportOptions {
   readonly strict?: boolean;
+  readonly relay?: FanOutOptions['relay'];
   readonly dryRun?: boolean;
 }
 
@@ -43,6 +44,7 @@ export async function push(
     stallTimeoutMs: options.stallTimeout,
     strict: options.strict === true,
     concurrency: options.concurrency,
+    relay: options.relay,
     onEvent: (event) => reporter.event(event),
     signal,
   };

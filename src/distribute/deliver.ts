@@ -4,6 +4,7 @@ import { ImgctlError, toImgctlError } from '../errors.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import { feed } from '../transfer/feed.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
+import type { Dispatch } from './dispatch.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
 import { mustFit } from './must-fit.ts';
 import { mustRunContainerd } from './must-run-containerd.ts';
@@ -13,6 +14,7 @@ import type { NodeOutcome, NodeStatus } from './outcome.ts';
 import { NodeProgress } from './progress.ts';
 import { isRefusal } from './refusal.ts';
 import { mayPass, pause, retryDelayMs } from './retry.ts';
+import { offerToOthers, sendByPlan } from './send-by-plan.ts';
 import type { StrictGate } from './strict-gate.ts';
 import type { UnpackedSizes } from './unpacked-sizes.ts';
 import { withAgentHint } from './without-agent.ts';
@@ -24,6 +26,8 @@ export interface DeliverOptions extends Omit<FanOutOptions, 'nodes' | 'declarati
   readonly sizes: UnpackedSizes;
   readonly checks: NodeChecks;
   readonly gate: StrictGate | undefined;
+  /** Shares the work among the nodes; absent where each is sent to by itself. */
+  readonly dispatch?: Dispatch | undefined;
 }
 
 /** Brings one node its images, trying again what may pass. Always an outcome, never an error. */
@@ -53,6 +57,7 @@ class Delivery {
   #images: readonly ImageStatus[] = [];
   #passed = false;
   #sent = 0;
+  #fetched = 0;
   /** Documents that the node did not have travel in the declaration. */
   #documents: number | undefined;
   #skipped: number | undefined;
@@ -87,7 +92,7 @@ class Delivery {
       status: interrupted ? 'failed' : this.#status(error),
       images: this.#images,
       bytesSent: this.#sent + (this.#documents ?? 0),
-      bytesFromPeers: 0,
+      bytesFromPeers: this.#fetched,
       bytesSkipped: this.#skipped ?? 0,
       durationMs: Math.round(performance.now() - this.#begun),
       warnings: [...this.#warnings],
@@ -111,11 +116,16 @@ class Delivery {
       stallTimeoutMs,
       signal,
       beforeSending: (state) => this.#opened(state, info),
+      send: sendByPlan(this.#options, info, (bytes) => {
+        this.#fetched += bytes;
+      }),
       onBytes: (bytes) => {
         this.#sent += bytes;
       },
       onEvent: (event) => {
         if (event.type === 'warning') this.#warnings.add(event.message);
+        this.#options.dispatch?.hear(node.name);
+        if (event.type === 'blob') this.#options.dispatch?.progress(node.name, event.digest, event.offset);
         this.progress.event(event);
       },
     });
@@ -129,6 +139,7 @@ class Delivery {
     const missing = state.missing.reduce((sum, { size, offset }) => sum + size - offset, 0);
     this.#documents ??= Math.max(0, state.totalBytes - state.presentBytes - missing);
     this.progress.opened(state);
+    if (state.missing.length === 0) await offerToOthers(this.#options, info);
   }
 
   /** Once: what an earlier attempt sent has taken its room already. */
@@ -164,10 +175,14 @@ class Delivery {
 
   #status(error: ImgctlError | undefined): NodeStatus {
     if (error !== undefined)
-      return this.#sent === 0 && this.#noneReady() && isRefusal(error) ? 'refused' : 'failed';
+      return this.#moved === 0 && this.#noneReady() && isRefusal(error) ? 'refused' : 'failed';
     // What an earlier attempt sent is there at the next: that is no 'unchanged'
-    const untouched = this.#sent === 0 && this.#images.every(({ unchanged }) => unchanged);
+    const untouched = this.#moved === 0 && this.#images.every(({ unchanged }) => unchanged);
     return untouched ? 'unchanged' : 'imported';
+  }
+
+  get #moved(): number {
+    return this.#sent + this.#fetched;
   }
 
   #noneReady(): boolean {

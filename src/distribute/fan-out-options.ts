@@ -1,6 +1,7 @@
 import type { ImportNode } from '../agent-api/import-node.ts';
 import type { Declaration } from '../agent-api/schemas.ts';
 import type { ClusterFacts } from '../discovery/discovery.ts';
+import type { Digest } from '../image/digest.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { FindArchiveNode } from './archive-node.ts';
 import type { DistributeEvent } from './outcome.ts';
@@ -9,11 +10,22 @@ export interface FanOutNode {
   readonly name: string;
   readonly address: string;
   readonly node: ImportNode;
+  /** Of a node that other nodes can reach as well. */
+  readonly peer?: Peer | undefined;
   /** What the cluster says of it; absent where it was merely named. */
   readonly cluster?: ClusterFacts | undefined;
   /** Of a node that may be one that takes whole archives only. */
   readonly findArchiveNode?: FindArchiveNode | undefined;
 }
+
+export interface Peer {
+  /** `http[s]://host:port` */
+  readonly url: string;
+  /** Those of `digests` that are there whole. */
+  have(digests: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
+}
+
+export const relayChoices = ['auto', 'off'] as const;
 
 export interface FanOutOptions {
   readonly nodes: readonly FanOutNode[];
@@ -24,8 +36,10 @@ export interface FanOutOptions {
   readonly stallTimeoutMs: number;
   /** Send nothing to anybody unless every node can take the images. */
   readonly strict: boolean;
-  /** Blobs in flight at once, for each node. */
+  /** Blobs in flight at once, for each node that is sent everything from here. */
   readonly concurrency: number;
+  /** `auto`: nodes pass blobs on to each other; `off`, the default: each gets everything from the command. */
+  readonly relay?: (typeof relayChoices)[number] | undefined;
   readonly signal: AbortSignal;
   onEvent(event: DistributeEvent): void;
 }

@@ -6,7 +6,9 @@ import { collectDocuments } from '../transfer/collect-documents.ts';
 import { declareLimitMs } from '../transfer/declare-limit.ts';
 import { SourceCheck } from '../transfer/source-check.ts';
 import { deliverAsTaken } from './deliver-as-taken.ts';
+import { Dispatch } from './dispatch.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
+import { layersOf } from './layers-of.ts';
 import { mustFit } from './must-fit.ts';
 import { mustRunContainerd } from './must-run-containerd.ts';
 import { mustSpeak } from './must-speak.ts';
@@ -33,6 +35,7 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
   const gate = options.strict ? new StrictGate(nodes.length) : undefined;
   const check = new SourceCheck(source);
   const sizes = new UnpackedSizes(source);
+  using dispatch = dispatchFor(options, declaration, check);
   using checks = new NodeChecks(
     nodes.map(({ name }) => name),
     // Who interrupted it wants no report on it
@@ -42,12 +45,40 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
   );
   return await Promise.all(
     nodes.map(async (node) => {
-      const outcome = await deliverAsTaken({ ...options, node, declaration, gate, check, checks, sizes });
+      const outcome = await deliverAsTaken({
+        ...options,
+        node,
+        declaration,
+        gate,
+        check,
+        checks,
+        sizes,
+        dispatch,
+      });
+      if (outcome.error !== undefined) dispatch?.gone(node.name);
       options.onEvent({ type: 'outcome', outcome });
       checks.ended(outcome);
       return outcome;
     }),
   );
+}
+
+/** Who is alone has nobody to share with. */
+function dispatchFor(
+  { nodes, source, relay = 'off', signal }: FanOutOptions,
+  declaration: Declaration,
+  check: SourceCheck,
+): Dispatch | undefined {
+  if (nodes.length < 2 || relay === 'off') return undefined;
+  const names = nodes.map(({ name }) => name);
+  return new Dispatch({
+    source,
+    check,
+    layers: layersOf(declaration),
+    nodes: names,
+    relay,
+    signal,
+  });
 }
 
 /** What `distribute` would send where. @throws as `distribute` */

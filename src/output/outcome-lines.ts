@@ -12,14 +12,15 @@ const maxNodes = 10;
 
 /** One line on what became of a node. */
 export function outcomeLine(outcome: NodeOutcome, style: Style): string {
-  const { node, status, images, bytesSent, bytesSkipped, durationMs } = outcome;
+  const { node, status, images, bytesSent, bytesFromPeers, bytesSkipped, durationMs } = outcome;
   const name = printable(node);
   const what = count(images.length, 'image');
   if (status === 'unchanged')
     return `${name}: ${style.green('unchanged')}, ${what} (${formatBytes(bytesSkipped)}) there already`;
   if (status === 'imported') {
     const skipped = bytesSkipped > 0 ? `, ${formatBytes(bytesSkipped)} there already` : '';
-    return `${name}: ${style.green('imported')} ${what}, ${formatBytes(bytesSent)} sent in ${formatDuration(durationMs)}${skipped}`;
+    const passed = bytesFromPeers > 0 ? `, ${formatBytes(bytesFromPeers)} from peers` : '';
+    return `${name}: ${style.green('imported')} ${what}, ${formatBytes(bytesSent)} sent${passed} in ${formatDuration(durationMs)}${skipped}`;
   }
   return `${name}: ${style.red(status)} after ${formatDuration(durationMs)}`;
 }

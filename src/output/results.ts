@@ -21,23 +21,23 @@ export interface ResultTable {
 }
 
 export function outcomeTable(outcomes: readonly NodeOutcome[]): ResultTable {
-  const head = ['NODE', 'STATUS', 'IMAGES', 'SENT', 'PRESENT', 'TIME'];
-  const rowsWith = (statusOf: (outcome: NodeOutcome) => string) =>
-    outcomes.map((outcome) => [
+  const shared = outcomes.some(({ bytesFromPeers }) => bytesFromPeers > 0);
+  const table = (statusOf: (outcome: NodeOutcome) => string) => ({
+    head: ['NODE', 'STATUS', 'IMAGES', 'SENT', ...(shared ? ['PEERS'] : []), 'PRESENT', 'TIME'],
+    rows: outcomes.map((outcome) => [
       printable(outcome.node),
       statusOf(outcome),
       `${outcome.images.filter(({ state }) => state === 'ready').length}/${outcome.images.length}`,
       formatBytes(outcome.bytesSent),
+      ...(shared ? [formatBytes(outcome.bytesFromPeers)] : []),
       formatBytes(outcome.bytesSkipped),
       formatDuration(outcome.durationMs),
-    ]);
+    ]),
+  });
   return {
-    head,
-    rows: rowsWith(({ status, error }) =>
-      error === undefined ? status : `${status} (${printable(error.code)})`,
-    ),
+    ...table(({ status, error }) => (error === undefined ? status : `${status} (${printable(error.code)})`)),
     // The codes stand with the errors too
-    narrower: { head, rows: rowsWith(({ status }) => status), elastic: 0 },
+    narrower: { ...table(({ status }) => status), elastic: 0 },
   };
 }
 
@@ -51,8 +51,9 @@ export function summaryLine({ archive, nodes, ok, durationMs }: ImportResult): s
   }
   if (nodes.every(({ status }) => status === 'unchanged'))
     return `Unchanged: ${images} already on ${count(nodes.length, 'node')}.`;
-  const sent = formatBytes(nodes.reduce((sum, { bytesSent }) => sum + bytesSent, 0));
-  return `Imported ${images} into ${count(nodes.length, 'node')}: ${sent} sent in ${formatDuration(durationMs)}.`;
+  const sum = (key: 'bytesSent' | 'bytesFromPeers') => nodes.reduce((total, node) => total + node[key], 0);
+  const passed = sum('bytesFromPeers') > 0 ? `, ${formatBytes(sum('bytesFromPeers'))} among nodes,` : '';
+  return `Imported ${images} into ${count(nodes.length, 'node')}: ${formatBytes(sum('bytesSent'))} sent${passed} in ${formatDuration(durationMs)}.`;
 }
 
 export function previewTable(previews: readonly NodePreview[]): ResultTable {

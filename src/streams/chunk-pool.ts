@@ -10,7 +10,7 @@
 export const chunkBytes = 1024 * 1024;
 
 /** What lies idle at most, in chunks: as many as are on their way at once. */
-const maxIdle = 16;
+const maxIdle = 32;
 
 const idle: ArrayBuffer[] = [];
 const lent = new WeakSet<ArrayBufferLike>();

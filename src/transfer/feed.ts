@@ -27,6 +27,18 @@ export interface FeedOptions {
   beforeSending(state: ImportState): Promise<void>;
   onBytes(bytes: number): void;
   onEvent(event: ImportEvent): void;
+  /** How the blobs get there; straight from the source unless given. */
+  readonly send?:
+    | ((handle: ImportHandle, blobs: readonly MissingBlob[], way: SendingWay) => Promise<void>)
+    | undefined;
+}
+
+export interface SendingWay {
+  readonly signal: AbortSignal;
+  /** Bytes that were handed to the network: a sign that the node takes them. */
+  onBytes(bytes: number): void;
+  /** Another sign that it is not the node that others wait for. */
+  touch(): void;
 }
 
 /**
@@ -83,15 +95,15 @@ async function sendMissing(
   let { missing } = handle.opened;
   for (let idle = 0; missing.length > 0; ) {
     mustHave(options.source, missing, options.declaration.documents);
-    await sendBlobs(missing, {
-      ...options,
-      handle,
+    const way: SendingWay = {
       signal,
       onBytes(bytes) {
         clock.touch();
         options.onBytes(bytes);
       },
-    });
+      touch: () => clock.touch(),
+    };
+    await (options.send?.(handle, missing, way) ?? sendBlobs(missing, { ...options, ...way, handle }));
     const before = missing;
     ({ missing } = await handle.state(signal));
     clock.touch();

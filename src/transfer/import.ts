@@ -1,23 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { errorToWire } from '../agent-api/errors.ts';
 import type { ImportEvent } from '../agent-api/events.ts';
-import type { ImportHandle } from '../agent-api/import-node.ts';
-import type { Declaration, ImageState, ImportState, More, PutResult } from '../agent-api/schemas.ts';
-import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
+import type { ImportHandle, WantedBlob } from '../agent-api/import-node.ts';
+import type {
+  Declaration,
+  FetchResult,
+  ImageState,
+  ImportState,
+  More,
+  PutResult,
+} from '../agent-api/schemas.ts';
+import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import type { Lease, Store } from '../store/store.ts';
 import { Limiter } from '../streams/limiter.ts';
+import { BlobIntake } from './blob-intake.ts';
 import type { BlobWriters } from './blob-writers.ts';
 import { type Bringing, bringImage, confirm, notEnoughDisk } from './bring-image.ts';
 import { DeclaredImages } from './declared-images.ts';
 import { EventHub } from './event-hub.ts';
+import type { Peers } from './fetch/peers.ts';
 import type { ImageEntry } from './image-entry.ts';
 import { ImportContent } from './import-content.ts';
+import { imageEvent, leftEvent } from './import-events.ts';
 import { importRules } from './import-rules.ts';
 import type { ImportRules } from './needs.ts';
-import { type Receiving, receiveBlob } from './receive-blob.ts';
 import { type Work, WorkInProgress } from './work-in-progress.ts';
 
 /**
@@ -32,6 +40,8 @@ export interface ImportOptions {
   readonly owner: string;
   /** Shared by all imports into this store. */
   readonly writers: BlobWriters;
+  /** Where blobs are fetched from; absent: from nowhere. */
+  readonly peers?: Peers | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,6 +53,7 @@ export class Import implements ImportHandle {
   readonly #rules: ImportRules;
   readonly #hub = new EventHub();
   readonly #images: DeclaredImages;
+  readonly #intake: BlobIntake;
   readonly #turn = new Limiter(1);
   readonly #unpackLimiter = new Limiter(Math.min(4, availableParallelism()));
   readonly #unpacking = new Map<Digest, Promise<void>>();
@@ -58,6 +69,16 @@ export class Import implements ImportHandle {
     this.#content = new ImportContent(options.store, lease);
     this.#rules = rules;
     this.#images = new DeclaredImages(options.store, this.#content, rules, choice);
+    this.#intake = new BlobIntake({
+      ...options,
+      lease,
+      images: this.#images,
+      content: this.#content,
+      stop: this.#stop.signal,
+      onProgress: (digest, offset, size) => this.#hub.emit({ type: 'blob', digest, offset, size }),
+      onArrived: (digest, signal) => this.#blobArrived(digest, signal),
+      committing: (work) => this.#work.during('fsync', work),
+    });
   }
 
   /** @throws ImgctlError `reference_invalid`, `platform_invalid`, `archive_unnamed`, `store_full`, `store_unreachable`, … */
@@ -104,6 +125,11 @@ export class Import implements ImportHandle {
     return this.#work.busy;
   }
 
+  /** Bytes that peers sent. */
+  get bytesFromPeers(): number {
+    return this.#intake.bytesFromPeers;
+  }
+
   get eventReaders(): number {
     return this.#hub.readers;
   }
@@ -125,46 +151,34 @@ export class Import implements ImportHandle {
     }, signal);
   }
 
+  /**
+   * Where a transfer of this blob would begin, in bytes; undefined where it is here, or the import does not know of it.
+   * @throws ImgctlError `import_gone`
+   */
+  offsetOf(digest: Digest): number | undefined {
+    this.#mustBeOpen();
+    if (this.#content.whole.has(digest)) return undefined;
+    return this.#content.partial.get(digest) ?? (this.#images.needed(digest) === undefined ? undefined : 0);
+  }
+
   async put(
     blob: { readonly digest: Digest; readonly offset: number; readonly size: number },
     body: () => AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<PutResult> {
     this.#mustBeOpen();
-    const stopping = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
-    const needed = this.#images.needed(blob.digest);
-    const received = await this.#receiving(blob.digest, {
-      lease: this.#lease,
-      writers: this.#options.writers,
-      descriptor: needed?.descriptor ?? { mediaType: '', digest: blob.digest, size: blob.size },
-      repositories: needed?.repositories,
-      offset: blob.offset,
-      body,
-      signal: stopping,
-      onProgress: (offset, size) => this.#progress(blob.digest, offset, size),
-      committing: (work) => this.#work.during('fsync', work),
-    });
-    await this.#turn.run(() => this.#blobArrived(blob.digest), stopping);
-    return { received, relay: [] };
+    return this.#intake.put(blob, body, signal);
   }
 
-  async #receiving(digest: Digest, receiving: Receiving): Promise<number> {
-    try {
-      return await receiveBlob(receiving);
-    } catch (error) {
-      // What did not verify is gone, and whoever asks where to begin must hear of it
-      if (hasCode(error, 'digest_mismatch', 'size_mismatch')) this.#content.partial.delete(digest);
-      throw error;
-    }
+  async fetch(blob: WantedBlob, from: readonly string[], signal?: AbortSignal): Promise<FetchResult> {
+    this.#mustBeOpen();
+    return this.#intake.fetch(blob, from, signal);
   }
 
   /** A blob whose digest is not known yet (a layer of a docker-save archive that is read front to back). */
   async ingest(size: number, chunks: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<Digest> {
     this.#mustBeOpen();
-    const stopping = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
-    const digest = await this.#lease.ingest(size, chunks, { signal: stopping });
-    await this.#turn.run(() => this.#blobArrived(digest), stopping);
-    return digest;
+    return this.#intake.ingest(size, chunks, signal);
   }
 
   events(signal?: AbortSignal): AsyncIterable<ImportEvent> {
@@ -196,9 +210,11 @@ export class Import implements ImportHandle {
     if (freeBytes !== undefined && missingBytes > freeBytes) throw notEnoughDisk(missingBytes, freeBytes);
   }
 
-  async #blobArrived(digest: Digest): Promise<void> {
-    await this.#images.blobArrived(digest, this.#stop.signal);
-    this.#startResolved();
+  async #blobArrived(digest: Digest, signal: AbortSignal): Promise<void> {
+    await this.#turn.run(async () => {
+      await this.#images.blobArrived(digest, this.#stop.signal);
+      this.#startResolved();
+    }, signal);
   }
 
   /** Starts every image whose graph is known; each then waits for its own blobs. */
@@ -274,24 +290,4 @@ export class Import implements ImportHandle {
     entry.fail(error);
     this.#hub.emit(imageEvent(entry));
   }
-
-  #progress(digest: Digest, offset: number, size: number): void {
-    this.#content.partial.set(digest, offset);
-    this.#hub.emit({ type: 'blob', digest, offset, size });
-  }
-}
-
-function leftEvent(): ImportEvent {
-  return {
-    type: 'error',
-    error: errorToWire(
-      new ImgctlError('interrupted', 'the import was left unfinished', {
-        hint: 'Run the same command again within an hour: what arrived is not sent again.',
-      }),
-    ),
-  };
-}
-
-function imageEvent(entry: ImageEntry): ImportEvent {
-  return { type: 'image', ...entry.status() };
 }

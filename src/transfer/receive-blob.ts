@@ -12,9 +12,10 @@ export interface Receiving {
   readonly writers: BlobWriters;
   readonly descriptor: Descriptor;
   readonly repositories?: WriteOptions['repositories'];
-  /** Where `body` begins. */
-  readonly offset: number;
-  readonly body: () => AsyncIterable<Uint8Array>;
+  /** Where `body` begins; absent: wherever it is told to. */
+  readonly offset?: number | undefined;
+  /** Opened when it is to be read, with the count of bytes that the store holds. */
+  readonly body: (held: number) => AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
   onProgress(offset: number, size: number): void;
   /** Wraps what moves no bytes: what the store does with the last ones (verify, make durable), and waiting for others. */
@@ -30,8 +31,8 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
   const { lease, writers, descriptor, signal } = receiving;
   const { digest, size } = descriptor;
   let received = 0;
-  const onProgress = throttled((offset) => receiving.onProgress(offset, size), size);
-  const outcome = await writers.write(digest, {
+  const { onProgress, tellLast } = throttled((offset) => receiving.onProgress(offset, size), size);
+  const writing = writers.write(digest, {
     signal,
     onProgress,
     waiting: (wait) => receiving.committing(wait),
@@ -40,26 +41,27 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
       const held = await receiving.committing(() => lease.claim({ blobs: [descriptor] }, signal));
       if (held.whole.has(digest)) return;
       const start = held.partial.get(digest) ?? 0;
-      if (start < receiving.offset) throw heldLess(descriptor, receiving.offset, start);
-      const chunks = counted(receiving.body(), (bytes) => {
+      const begin = receiving.offset ?? start;
+      if (start < begin) throw heldLess(descriptor, begin, start);
+      const chunks = counted(receiving.body(start), (bytes) => {
         received += bytes;
       });
       const { promise: handedOver, resolve } = Promise.withResolvers<void>();
-      const writing = lease.write(
-        descriptor,
-        start,
-        toEnd(skipBytes(chunks, start - receiving.offset), resolve),
-        {
-          signal,
-          onProgress: tell,
-          repositories: receiving.repositories,
-        },
-      );
+      const writing = lease.write(descriptor, start, toEnd(skipBytes(chunks, start - begin), resolve), {
+        signal,
+        onProgress: tell,
+        repositories: receiving.repositories,
+      });
       // An error before the last byte must not wait for a last byte
       await Promise.race([handedOver, writing]);
       await receiving.committing(() => writing);
       tell(size);
     },
+  });
+  const outcome = await writing.catch((error) => {
+    // Who goes on from here wants to know how much is here
+    tellLast();
+    throw error;
   });
   if (outcome === 'shared') await lease.claim({ blobs: [descriptor] }, signal);
   return received;
@@ -91,12 +93,19 @@ async function* toEnd(chunks: AsyncIterable<Uint8Array>, ended: () => void): Asy
   ended();
 }
 
-function throttled(tell: (offset: number) => void, size: number): (offset: number) => void {
+function throttled(tell: (offset: number) => void, size: number) {
   let last = 0;
-  return (offset) => {
+  let untold: number | undefined;
+  const onProgress = (offset: number) => {
     const now = performance.now();
+    untold = offset;
     if (offset < size && now - last < progressIntervalMs) return;
     last = now;
+    untold = undefined;
     tell(offset);
   };
+  const tellLast = () => {
+    if (untold !== undefined) tell(untold);
+  };
+  return { onProgress, tellLast };
 }

@@ -131,13 +131,6 @@ describe('a request that is not right', () => {
     });
   });
 
-  it('is refused when it wants a blob relayed, which this agent cannot', async () => {
-    const headers = { authorization: `Bearer ${agent.token}`, 'imgctl-relay': '[]' };
-    const answer = await ask(agent, `/v1/imports/x/blobs/${digest}`, { method: 'PUT', headers, body: 'x' });
-
-    expect(answer).toMatchObject({ status: 501, code: 'request_invalid' });
-  });
-
   it('is refused when it sends a blob without its length', async () => {
     const { id } = await agent.client.openImport({});
     const head = `PUT /v1/imports/${id}/blobs/${digest} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ${agent.token}\r\n`;

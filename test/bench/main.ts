@@ -6,6 +6,7 @@ import Table from 'cli-table3';
 import { startAgent } from '../support/agent-process.ts';
 import { generations, startContainerd } from '../support/containerd/daemon.ts';
 import { writeArchive } from './archive.ts';
+import { fanOut, fanOutRows } from './fan-out.ts';
 import { bin, imageName, memory, nodeSide, type Row } from './node-side.ts';
 import { median, peakResidentBytes, timed } from './timed-process.ts';
 
@@ -20,6 +21,9 @@ const { values } = parseArgs({
     mebibytes: { type: 'string', default: '1024' },
     generation: { type: 'string', multiple: true },
     output: { type: 'string', default: 'text' },
+    only: { type: 'string' },
+    nodes: { type: 'string', default: '1,2,4,8,16' },
+    rate: { type: 'string', default: '100' },
   },
 });
 const runs = Number(values.runs);
@@ -28,6 +32,21 @@ const log = (line: string) => process.stderr.write(`${line}\n`);
 
 const directory = await mkdtemp(join(tmpdir(), 'imgctl-bench-'));
 try {
+  const rows: Row[] = values.only === 'fan-out' ? [] : await onOneNode();
+  if (values.only !== 'node') rows.push(...(await onManyNodes()));
+  print(rows);
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** Over links that are the limit: 64 MiB, as larger ones say the same and take longer. */
+async function onManyNodes(): Promise<Row[]> {
+  const sizes = values.nodes.split(',').map(Number);
+  const rateMbit = Number(values.rate);
+  return fanOutRows(await fanOut({ directory, sizes, runs, rateMbit, bytes: 64 * 1024 * 1024, log }));
+}
+
+async function onOneNode(): Promise<Row[]> {
   const rows: Row[] = [await startTime()];
   const archive = join(directory, 'image.tar');
   log(`writing an archive of ${values.mebibytes} MiB in 8 layers`);
@@ -42,9 +61,7 @@ try {
     await writeArchive(large, imageName, 8, bytes * 4);
     rows.push(...(await largeMemory(large)));
   }
-  print(rows);
-} finally {
-  await rm(directory, { recursive: true, force: true });
+  return rows;
 }
 
 async function startTime(): Promise<Row> {

@@ -52,6 +52,7 @@ function with_(
           state: (s) => handle.state(s),
           declare: (more, s) => handle.declare(more, s),
           put: (blob, body, s) => handle.put(blob, body, s),
+          fetch: (blob, from, s) => handle.fetch(blob, from, s),
           events: (s) => handle.events(s),
           leave: (o) => handle.leave(o),
           ...changed,

@@ -65,7 +65,8 @@ describe.skipIf(containerdGenerations.length === 0)(
           bytesSkipped: 0,
         })),
       });
-      for (const { bytesSent } of result.nodes) expect(bytesSent).toBe(result.archive.bytes);
+      for (const { bytesSent, bytesFromPeers } of result.nodes)
+        expect(bytesSent + bytesFromPeers).toBe(result.archive.bytes);
       for (const daemon of daemons) {
         expect(
           await daemon.runContainer('k8s.io', alpineName, ['/bin/busybox', 'cat', '/etc/alpine-release']),

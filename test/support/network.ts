@@ -10,6 +10,8 @@ export interface NetworkHost {
   readonly address: string;
   /** What stands before a command that is to run there. */
   readonly prefix: readonly [string, ...string[]];
+  /** Limits its link, in both directions. */
+  limit(rateMbit: number): Promise<void>;
   /** Takes its link down, or up again. */
   link(state: 'up' | 'down'): Promise<void>;
 }
@@ -18,11 +20,16 @@ export interface Network extends AsyncDisposable {
   readonly hosts: readonly NetworkHost[];
 }
 
+export interface NetworkOptions {
+  /** The rate of every link, in both directions, in Mbit/s (raw, headers included); not limited unless given. */
+  readonly rateMbit?: number | undefined;
+}
+
 /**
  * Hosts on one switch: namespaces, veth pairs and a bridge that is in a namespace too, so that nothing of it is seen
  * by the machine's own network. Needs root. Addresses are 10.77.0.1 and on.
  */
-export async function makeNetwork(names: readonly string[]): Promise<Network> {
+export async function makeNetwork(names: readonly string[], options: NetworkOptions = {}): Promise<Network> {
   const id = randomBytes(3).toString('hex');
   const namespace = (name: string) => `imgctl-${id}-${name}`;
   const stack = new AsyncDisposableStack();
@@ -47,18 +54,33 @@ export async function makeNetwork(names: readonly string[]): Promise<Network> {
       const address = `10.77.0.${i + 1}`;
       await run('ip', ['-n', namespace(name), 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
       await run('ip', ['-n', namespace(name), 'link', 'set', 'eth0', 'up']);
-      hosts.push({
+      const host: NetworkHost = {
         name,
         address,
         prefix: ['ip', 'netns', 'exec', namespace(name)],
+        limit: async (rateMbit) => {
+          await shape(namespace(name), 'eth0', rateMbit);
+          await shape(namespace('switch'), port, rateMbit);
+        },
         link: async (state) => {
           await run('ip', ['-n', namespace('switch'), 'link', 'set', port, state]);
         },
-      });
+      };
+      if (options.rateMbit !== undefined) await host.limit(options.rateMbit);
+      hosts.push(host);
     }
     return { hosts, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {
     await stack.disposeAsync();
     throw error;
   }
+}
+
+/** A token bucket at the sending end of a link: a burst of 5 ms, and a queue of 50 ms behind it. */
+async function shape(namespace: string, device: string, rateMbit: number): Promise<void> {
+  const burst = Math.max(16_384, Math.round((rateMbit * 1e6 * 0.005) / 8));
+  await run('tc', [
+    ...['-n', namespace, 'qdisc', 'replace', 'dev', device, 'root', 'tbf'],
+    ...['rate', `${rateMbit}mbit`, 'burst', String(burst), 'latency', '50ms'],
+  ]);
 }

@@ -5,6 +5,8 @@ import type { ImportRegistry } from '../imports.ts';
 import type { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { PeerClients } from '../peers/peer-clients.ts';
+import type { RelayBuffers } from '../relay/buffers.ts';
 import type { Stopping } from '../stopping.ts';
 import type { TokenCheck } from './auth.ts';
 
@@ -19,6 +21,9 @@ export interface AgentContext {
   readonly strangers: LineLimit;
   readonly stopping: Stopping;
   readonly limits: AgentLimits;
+  readonly peers: PeerClients;
+  /** Of the blobs that pass through. */
+  readonly buffers: RelayBuffers;
   describe(signal: AbortSignal): Promise<NodeInfo>;
   /** Tries each of these agents, as a peer of theirs. @throws ImgctlError `request_invalid` */
   checkPeers(urls: readonly string[], signal: AbortSignal): Promise<readonly PeerCheck[]>;
@@ -48,8 +53,12 @@ export interface AgentLimits {
   readonly aliveMs: number;
   readonly importIdleMs: number;
   readonly maxImports: number;
+  /** A peer that sends next to nothing for so long is asked no more. */
+  readonly peerStallMs: number;
   /** What is under way when the agent stops has so long to finish. */
   readonly stopMs: number;
+  /** Twice as long the next node of a route and this one's store may hold each other up; then they are parted. */
+  readonly relayPatienceMs: number;
   /** Certificates and tokens are looked at this often, and read again when they have changed. */
   readonly reloadMs: number;
 }

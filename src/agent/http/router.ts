@@ -8,6 +8,7 @@ import { serveHealth } from './handlers/health.ts';
 import { serveImages } from './handlers/images.ts';
 import { serveImportBlobs } from './handlers/import-blobs.ts';
 import { serveImportEvents } from './handlers/import-events.ts';
+import { serveImportFetch } from './handlers/import-fetch.ts';
 import { serveImports } from './handlers/imports.ts';
 import { serveMetrics } from './handlers/metrics.ts';
 import { serveMicrok8s } from './handlers/microk8s.ts';
@@ -74,6 +75,7 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
     serveImports,
     serveImportEvents,
     serveImportBlobs,
+    serveImportFetch,
     serveBlobs,
     serveImages,
     serveArchiveImport,

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { relayChoices } from '../../distribute/fan-out-options.ts';
 import type { CommandContext } from '../context.ts';
 import { addImportOptions, addNodeOptions, addOutputOptions, type NodeOptions } from '../options.ts';
 import type { PushOptions } from '../push.ts';
@@ -25,6 +26,11 @@ export function imagesImportCommand(context: CommandContext): Command {
     .argument('[file...]', 'archives; - is standard input, and the default');
   addNodeOptions(command);
   addImportOptions(command)
+    .addOption(
+      new Option('--relay <way>', 'nodes pass layers on to each other, or each gets all from here')
+        .choices(relayChoices)
+        .default('off'),
+    )
     .option('--strict', 'send nothing to anybody unless every node can take the images')
     .option('--dry-run', 'show what would be sent where, and send nothing');
   return addOutputOptions(command)

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Digest, parseDigest } from '../../image/digest.ts';
 import { abortable } from '../../streams/abortable.ts';
+import { giveBackChunk } from '../../streams/chunk-pool.ts';
 import { readRange } from './blob-files.ts';
 import { ofStore, sizeMismatch } from './store-errors.ts';
 
@@ -38,6 +39,7 @@ export async function receive(
     if (at + chunk.byteLength > size) throw sizeMismatch(expected, at + chunk.byteLength);
     await ofStore(directory, append(file, chunk, at, hash));
     at += chunk.byteLength;
+    giveBackChunk(chunk);
     onProgress?.(at);
   }
   if (at < size) throw sizeMismatch(expected, at);

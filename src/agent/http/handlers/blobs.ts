@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { notePassed } from '../../../agent-api/reclaim.ts';
 import { routes } from '../../../agent-api/routes.ts';
 import { haveRequestSchema } from '../../../agent-api/schemas.ts';
 import { ImgctlError } from '../../../errors.ts';
@@ -45,6 +46,7 @@ export function serveBlobs(app: FastifyInstance, { store, limits }: AgentContext
       try {
         for await (const chunk of store.read(digest, { offset: start, length: end - start }, gone)) {
           await writeOut(response, chunk, limits.idleMs);
+          notePassed(chunk.byteLength);
         }
       } catch {
         // The head is out: a connection that breaks before the announced length tells the client

@@ -1,37 +1,54 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { parseRelay, type RelayHop, relayHeader } from '../../../agent-api/relay.ts';
 import { routes } from '../../../agent-api/routes.ts';
+import type { PutResult } from '../../../agent-api/schemas.ts';
 import { ImgctlError } from '../../../errors.ts';
-import { answerError, answerJson } from '../answer.ts';
+import { relayBlob } from '../../relay/relay-blob.ts';
+import { answerJson } from '../answer.ts';
 import { clientGone } from '../client-gone.ts';
 import type { AgentContext } from '../context.ts';
 import { digestParameter, offsetParameter, pathParameter, type Query } from '../parameters.ts';
 import { pattern } from '../pattern.ts';
 import { requestBody } from '../request-body.ts';
+import { StillWorking } from '../still-working.ts';
 
-/** A blob's bytes, into the store as they come. */
+/** A blob's bytes, into the store as they come, and on to the next node where the request says so. */
 export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): void {
   const { imports, stopping, limits, metrics } = agent;
   app.put(pattern(routes.importBlob(':id', ':digest')), async (request, reply) => {
     const id = pathParameter(request.params, 'id');
     const digest = digestParameter(request.params);
     const offset = offsetParameter(request.query as Query);
-    if (request.headers['imgctl-relay'] !== undefined) return answerError(request, reply, cannotRelay(), 501);
-    const size = offset + contentLength(request);
+    const route = routeOf(request);
+    const blob = { digest, offset, size: offset + contentLength(request) };
+    const body = () => requestBody(request.raw, limits);
     return imports.use(id, (record) =>
       stopping.transfer(async () => {
-        const gone = clientGone(reply.raw);
-        const result = await record.import.put(
-          { digest, offset, size },
-          () => requestBody(request.raw, limits),
-          gone,
-        );
+        const hosted = record.import;
+        const signal = clientGone(reply.raw);
+        let result: PutResult;
+        if (route === undefined) {
+          result = await hosted.put(blob, body, signal);
+        } else {
+          using heart = new StillWorking(reply.raw, limits.aliveMs, () => hosted.busy !== undefined);
+          result =
+            route.length === 0
+              ? await hosted.put(blob, () => heart.signedBy(body()), signal)
+              : await relayBlob({ hosted, blob, route, body, signal, heart }, agent);
+        }
         record.received(result.received);
         metrics.bytesReceived(result.received);
-        metrics.blobReceived();
+        if (result.error === undefined) metrics.blobReceived();
         await answerJson(request, reply, 200, result);
       }),
     );
   });
+}
+
+/** The hops behind this node; undefined where it is not part of a route. @throws ImgctlError `request_invalid` */
+function routeOf({ headers }: FastifyRequest): readonly RelayHop[] | undefined {
+  const header = headers[relayHeader];
+  return header === undefined ? undefined : parseRelay(String(header));
 }
 
 /** The blob's size follows from it, and a body that was cut cannot pass for a whole one. */
@@ -39,10 +56,4 @@ function contentLength({ headers }: FastifyRequest): number {
   const length = Number(headers['content-length'] ?? Number.NaN);
   if (Number.isSafeInteger(length) && length >= 0) return length;
   throw new ImgctlError('request_invalid', 'a blob is sent with its Content-Length, not in chunks');
-}
-
-function cannotRelay(): ImgctlError {
-  return new ImgctlError('request_invalid', 'this agent does not pass blobs on to other nodes', {
-    hint: 'Send the blob to each node, or use the same version of imgctl everywhere.',
-  });
 }

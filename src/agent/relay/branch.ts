@@ -1,0 +1,119 @@
+import type { ImgctlError } from '../../errors.ts';
+import { Patience } from './patience.ts';
+
+export interface BranchOptions {
+  /** For which it may hold the others up, in milliseconds. */
+  readonly patienceMs: number;
+  /** What its reader hears when it has held them up for too long. */
+  readonly tooSlow: () => ImgctlError;
+  readonly onTaken?: (() => void) | undefined;
+}
+
+/** One reader's share of a body: what came, and was not taken yet. It is read once. */
+export class Branch implements AsyncIterable<Uint8Array> {
+  readonly patience: Patience;
+  readonly #options: BranchOptions;
+  /** Told of whatever may let the body go on; `left`: nothing more is to be given. */
+  readonly #onChange: (left: boolean) => void;
+  readonly #chunks: Uint8Array[] = [];
+  #queued = 0;
+  readonly #dropped = new AbortController();
+  #begun = false;
+  #ended = false;
+  #failure: ImgctlError | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: BranchOptions, onChange: (left: boolean) => void) {
+    this.#options = options;
+    this.#onChange = onChange;
+    this.patience = new Patience(options.patienceMs);
+  }
+
+  /** Bytes that are held for it. */
+  get queued(): number {
+    return this.#queued;
+  }
+
+  /** Whether its reader ever asked. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Aborts when it is dropped: its reader may not be listening then. */
+  get dropped(): AbortSignal {
+    return this.#dropped.signal;
+  }
+
+  /** Whether its reader has taken everything, and waits for more. */
+  get waits(): boolean {
+    return this.#wake !== undefined;
+  }
+
+  give(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#queued += chunk.byteLength;
+    this.#wake?.();
+  }
+
+  /** No more comes; what did is still there to be taken. */
+  end(failure?: ImgctlError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#failure = failure;
+    this.#leave();
+  }
+
+  /** Its patience is used up: what it has not taken is gone. */
+  drop(): void {
+    const reason = this.#options.tooSlow();
+    this.#forget();
+    this.end(reason);
+    this.#dropped.abort(reason);
+  }
+
+  /** Nobody reads it any more. */
+  close(): void {
+    this.#forget();
+    this.end();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return {
+      next: () => this.#next(),
+      return: async () => {
+        this.close();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async #next(): Promise<IteratorResult<Uint8Array>> {
+    this.#begun = true;
+    for (;;) {
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#queued -= chunk.byteLength;
+        this.#options.onTaken?.();
+        this.#onChange(false);
+        return { done: false, value: chunk };
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#ended) return { done: true, value: undefined };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        this.#onChange(false);
+      });
+      this.#wake = undefined;
+    }
+  }
+
+  #forget(): void {
+    this.#chunks.length = 0;
+    this.#queued = 0;
+  }
+
+  #leave(): void {
+    this.#onChange(true);
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,136 @@
+import type { ImportHandle } from '../agent-api/import-node.ts';
+import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
+import type { BlobSource } from '../image/source.ts';
+import type { SourceCheck } from '../transfer/source-check.ts';
+import { failedFirst, failedHop, type HopEnd, hopEnds } from './hop-result.ts';
+import type { FetchTransfer, PlanBlob, RelayTransfer, Transfer } from './plan-types.ts';
+
+/** A node's import as transfers see it. */
+export interface Stop {
+  readonly name: string;
+  /** `http[s]://host:port`, as its peers reach it. */
+  readonly url: string;
+  readonly handle: ImportHandle;
+  /** Bytes that went from the command to it. */
+  sent(bytes: number): void;
+  /** Bytes that it got from its peers. */
+  fetched(bytes: number): void;
+  /** A sign that it is being worked for. */
+  touch(): void;
+}
+
+export interface Carrying {
+  readonly source: BlobSource;
+  readonly check: SourceCheck;
+  readonly signal: AbortSignal;
+  stop(node: string): Stop;
+  /** Where peers reach it, also a node that lacks nothing itself. */
+  url(node: string): string;
+}
+
+/**
+ * Carries out one transfer of the plan, blob after blob. Answers what became of it at every node of the route: of
+ * several blobs, what became of the first that did not get there.
+ * @throws ImgctlError `digest_mismatch` (phase archive), `archive_truncated`, …: the source itself is unsound
+ */
+export async function carry(transfer: Transfer, carrying: Carrying): Promise<readonly HopEnd[]> {
+  const ends = new Map<string, HopEnd>();
+  for (const blob of transfer.blobs) {
+    const offset = transfer.blobs.length === 1 ? transfer.offset : 0;
+    for (const end of await carryBlob(transfer, blob, offset, carrying))
+      if (ends.get(end.node)?.result.ok !== false) ends.set(end.node, end);
+  }
+  return [...ends.values()];
+}
+
+function carryBlob(
+  transfer: Transfer,
+  blob: PlanBlob,
+  offset: number,
+  carrying: Carrying,
+): Promise<readonly HopEnd[]> {
+  if (transfer.kind === 'fetch') return fetchBlob(transfer, blob, carrying);
+  if (transfer.from === 'source') return sendAlong(transfer, blob, offset, carrying);
+  // The node that has it may have ended its import, and takes no request of that any more: those who lack it fetch
+  const { node } = transfer.from;
+  return Promise.all(
+    transfer.route.map((to) => fetchBlob({ ...transfer, kind: 'fetch', to, from: [node] }, blob, carrying)),
+  ).then((ends) => ends.flat());
+}
+
+async function sendAlong(
+  { route }: RelayTransfer,
+  blob: PlanBlob,
+  offset: number,
+  { source, check, signal, stop }: Carrying,
+): Promise<readonly HopEnd[]> {
+  const [first, ...behind] = route.map(stop);
+  if (first === undefined) return [];
+  const { digest, size } = blob;
+  const touch = () => {
+    for (const { name } of [first, ...behind]) stop(name).touch();
+  };
+  try {
+    const result = await first.handle.put(
+      { digest, offset, size },
+      () =>
+        counted(source.read(digest, offset, signal), (bytes) => {
+          first.sent(bytes);
+          touch();
+        }),
+      signal,
+      behind.length === 0
+        ? undefined
+        : {
+            relay: behind.map(({ name, url, handle }) => ({ node: name, url, import: handle.id })),
+            onAlive: touch,
+          },
+    );
+    const ends = hopEnds(route, result);
+    for (const { node, result: hop } of ends.slice(1)) if (hop.ok) stop(node).fetched(size - offset);
+    return ends;
+  } catch (thrown) {
+    if (signal.aborted) return route.map((node) => cancelled(node));
+    if (hasCode(thrown, 'digest_mismatch', 'size_mismatch')) await check.mustBeSound(digest, thrown, signal);
+    const error = toImgctlError(thrown);
+    if (error.context.phase === 'archive') throw error;
+    return [failedFirst(first.name, error, offset), ...behind.map(({ name }) => cancelled(name))];
+  }
+}
+
+async function fetchBlob(
+  { to, from }: FetchTransfer,
+  { digest, size }: PlanBlob,
+  { signal, stop, url }: Carrying,
+): Promise<readonly HopEnd[]> {
+  const target = stop(to);
+  try {
+    const { received } = await target.handle.fetch({ digest, size }, from.map(url), signal);
+    target.fetched(received);
+    return [{ node: to, result: { ok: true } }];
+  } catch (thrown) {
+    if (signal.aborted) return [cancelled(to)];
+    const error = toImgctlError(thrown);
+    // That no peer gave it is the peers' fault
+    return [
+      error.context.phase === 'fetch'
+        ? { node: to, result: { ok: false, offset: 0, reason: 'link' }, error }
+        : failedHop(to, error),
+    ];
+  }
+}
+
+function cancelled(node: string): HopEnd {
+  return failedHop(node, new ImgctlError('interrupted', 'the route was given up', { context: { node } }));
+}
+
+async function* counted(
+  chunks: AsyncIterable<Uint8Array>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    // Asked for the next one: this one went
+    onBytes(chunk.byteLength);
+  }
+}

@@ -1,0 +1,296 @@
+import { aliveIntervalMs } from '../agent-api/routes.ts';
+import type { MissingBlob } from '../agent-api/schemas.ts';
+import { ImgctlError, toImgctlError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
+import type { BlobSource } from '../image/source.ts';
+import type { SourceCheck } from '../transfer/source-check.ts';
+import { carry, type Stop } from './carry.ts';
+import type { HopEnd } from './hop-result.ts';
+import { Plan } from './plan.ts';
+import type { PlanNode, Transfer } from './plan-types.ts';
+
+/** A better plan is worth waiting so long for nodes that have not answered yet, in milliseconds. */
+const gatherMs = 1_000;
+/** A node that waits for its turn is not one that stalls: its clock is wound up this often, in milliseconds. */
+const touchMs = 1_000;
+/** An agent gives a sign every five seconds: one that has given none for so long may hang. Milliseconds. */
+const silentMs = 2 * aliveIntervalMs;
+/** A node that is fed again so often for one blob, in vain, has failed by itself. */
+const maxTries = 8;
+
+export interface DispatchOptions {
+  readonly source: BlobSource;
+  readonly check: SourceCheck;
+  readonly nodes: readonly string[];
+  /** What nodes may have to give to each other. */
+  readonly layers: readonly Digest[];
+  readonly relay: 'auto' | 'off';
+  readonly signal: AbortSignal;
+}
+
+/** A node that lacks something, and can be given it. */
+export interface Customer extends Stop {
+  readonly lacks: readonly MissingBlob[];
+  readonly has: readonly Digest[];
+  readonly relays: boolean;
+  readonly fetches: boolean;
+  readonly signal: AbortSignal;
+}
+
+interface Order {
+  readonly customer: Customer;
+  readonly open: Set<Digest>;
+  readonly tries: Map<Digest, number>;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/**
+ * Carries the plan out: nodes come with what they lack, and wait until they have it. What was found out about one
+ * transfer becomes an event of the plan, and what the plan wants next is begun.
+ */
+export class Dispatch implements Disposable {
+  readonly #options: DispatchOptions;
+  readonly #plan: Plan;
+  readonly #stops = new Map<string, Stop>();
+  readonly #orders = new Map<string, Order>();
+  readonly #held = new Map<string, Set<Digest>>();
+  readonly #under = new Map<number, { readonly transfer: Transfer; readonly abort: AbortController }>();
+  readonly #heard = new Map<string, number>();
+  readonly #urls = new Map<string, string>();
+  readonly #known = new Set<string>();
+  /** What the plan knows the source to have. */
+  readonly #offered: Set<Digest>;
+  readonly #toucher: NodeJS.Timeout;
+  #gathering: NodeJS.Timeout | undefined;
+  #gathered: boolean;
+  #pumping = false;
+
+  constructor(options: DispatchOptions) {
+    this.#options = options;
+    const { layers, relay, source } = options;
+    // In the order of the archive; what else nodes lack is offered when they say so
+    const offered = layers.flatMap((digest) => {
+      const size = source.sizeOf(digest);
+      return size === undefined ? [] : [{ digest, size }];
+    });
+    this.#offered = new Set(offered.map(({ digest }) => digest));
+    this.#plan = new Plan({ source: offered, relay });
+    this.#gathered = relay === 'off' || options.nodes.length < 2;
+    this.#toucher = setInterval(() => this.#touchWaiting(), touchMs);
+  }
+
+  /**
+   * Brings a node what it lacks. Resolves when it was given all of it.
+   * @throws ImgctlError why it was not, and the signal's reason
+   */
+  async bring(customer: Customer): Promise<void> {
+    const { name, lacks, has, relays, fetches, signal } = customer;
+    signal.throwIfAborted();
+    const held = this.#held.get(name) ?? new Set();
+    for (const digest of has) held.add(digest);
+    for (const { digest } of lacks) held.delete(digest);
+    this.#held.set(name, held);
+    this.#stops.set(name, customer);
+    const order: Order = {
+      customer,
+      open: new Set(lacks.map(({ digest }) => digest)),
+      tries: new Map(),
+      done: Promise.withResolvers(),
+    };
+    order.done.promise.catch(() => undefined);
+    this.#orders.set(name, order);
+    this.hear(name);
+    const { source } = this.#options;
+    const blobs = lacks.filter(
+      ({ digest }) => !this.#offered.has(digest) && source.sizeOf(digest) !== undefined,
+    );
+    for (const { digest } of blobs) this.#offered.add(digest);
+    if (blobs.length > 0) this.#plan.handle({ type: 'sourceHas', blobs });
+    const node: PlanNode = { name, lacks, has: [...held], relays, fetches };
+    this.#plan.handle({ type: 'nodeReady', node });
+    this.#known.add(name);
+    const abort = () => this.#fail(name, signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      this.#gather();
+      await order.done.promise;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      if (this.#orders.get(name) === order) this.#orders.delete(name);
+    }
+  }
+
+  /** A node lacks nothing, and has this to give to others. */
+  holds(stop: Pick<Stop, 'name' | 'url'>, has: readonly Digest[]): void {
+    const { name, url } = stop;
+    this.#held.set(name, new Set(has));
+    this.#urls.set(name, url);
+    this.#plan.handle({ type: 'nodeReady', node: { name, lacks: [], has, relays: true, fetches: true } });
+    this.#known.add(name);
+    this.#gather();
+  }
+
+  /** What a node that lacks `lacks` may hold, and others want from it. */
+  mayHold(lacks: readonly Digest[]): readonly Digest[] {
+    const lacking = new Set(lacks);
+    return this.#options.layers.filter((digest) => !lacking.has(digest));
+  }
+
+  /** The node gave a sign of life. */
+  hear(node: string): void {
+    this.#heard.set(node, performance.now());
+  }
+
+  /** The node got as far as `offset` with a blob, as its import's events tell. */
+  progress(node: string, digest: Digest, offset: number): void {
+    for (const [id, { transfer }] of this.#under) {
+      const nodes = transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
+      const blob = transfer.blobs.find((blob) => blob.digest === digest);
+      if (!nodes.includes(node) || blob === undefined) continue;
+      if (offset >= blob.size && transfer.blobs.length === 1) {
+        // It is there, verified: those behind it, or one that hangs, need not be waited for
+        this.#settle(transfer, { node, result: { ok: true } });
+        this.#plan.handle({ type: 'hopEnded', transfer: id, node, result: { ok: true } });
+      } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: performance.now() });
+      this.#pump();
+      return;
+    }
+  }
+
+  /** The node will not come (again): nothing waits for it, and nothing goes through it. */
+  gone(name: string): void {
+    if (this.#known.has(name) && this.#stops.has(name)) this.#plan.handle({ type: 'nodeFailed', node: name });
+    this.#known.add(name);
+    this.#gather();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#toucher);
+    clearTimeout(this.#gathering);
+    for (const { abort } of this.#under.values())
+      abort.abort(new ImgctlError('interrupted', 'the import has ended'));
+  }
+
+  /** The first plan is made when all nodes are there, or after a while. */
+  #gather(): void {
+    if (this.#gathered || this.#options.nodes.every((name) => this.#known.has(name))) {
+      this.#gathered = true;
+      clearTimeout(this.#gathering);
+      this.#pump();
+      return;
+    }
+    this.#gathering ??= setTimeout(() => {
+      this.#gathered = true;
+      this.#pump();
+    }, gatherMs);
+  }
+
+  /** Events that come together are planned for together. */
+  #pump(): void {
+    if (this.#pumping || !this.#gathered) return;
+    this.#pumping = true;
+    queueMicrotask(() => {
+      this.#pumping = false;
+      for (const action of this.#plan.next()) {
+        if (action.type === 'start') void this.#carry(action.transfer);
+        else
+          this.#under
+            .get(action.transfer)
+            ?.abort.abort(new ImgctlError('interrupted', 'another route is better'));
+      }
+      this.#tellUnobtainable();
+    });
+  }
+
+  async #carry(transfer: Transfer): Promise<void> {
+    const abort = new AbortController();
+    this.#under.set(transfer.id, { transfer, abort });
+    const { source, check, signal } = this.#options;
+    let ends: readonly HopEnd[] = [];
+    try {
+      ends = await carry(transfer, {
+        source,
+        check,
+        signal: AbortSignal.any([signal, abort.signal]),
+        stop: (node) => this.#stop(node),
+        url: (node) => this.#urls.get(node) ?? this.#stop(node).url,
+      });
+    } catch (thrown) {
+      // The source is unsound: that is everybody's matter
+      for (const name of this.#orders.keys()) this.#fail(name, toImgctlError(thrown));
+    }
+    this.#under.delete(transfer.id);
+    for (const end of ends) this.#settle(transfer, end);
+    this.#plan.handle({ type: 'transferEnded', transfer: transfer.id, hops: ends });
+    this.#pump();
+  }
+
+  #settle({ blobs }: Transfer, { node, result, error }: HopEnd): void {
+    const order = this.#orders.get(node);
+    if (result.ok) {
+      for (const { digest } of blobs) {
+        this.#held.get(node)?.add(digest);
+        order?.open.delete(digest);
+      }
+      if (order?.open.size === 0) order.done.resolve();
+      return;
+    }
+    // It may have come by another way meanwhile
+    if (order === undefined || !blobs.some(({ digest }) => order.open.has(digest))) return;
+    const [{ digest } = { digest: undefined }] = blobs;
+    const tries = digest === undefined ? 0 : (order.tries.get(digest) ?? 0) + 1;
+    if (digest !== undefined) order.tries.set(digest, tries);
+    if (result.reason === 'node' || tries >= maxTries)
+      this.#fail(node, error ?? new ImgctlError('node_stalled', 'no route to the node worked'));
+  }
+
+  #fail(name: string, reason: unknown): void {
+    this.#orders.get(name)?.done.reject(reason);
+    this.#orders.delete(name);
+    for (const { transfer, abort } of this.#under.values())
+      if ((transfer.kind === 'fetch' ? transfer.to : transfer.route[0]) === name)
+        abort.abort(new ImgctlError('interrupted', 'the node has failed'));
+    if (this.#stops.has(name)) this.#plan.handle({ type: 'nodeFailed', node: name });
+    this.#pump();
+  }
+
+  #tellUnobtainable(): void {
+    for (const { node, digests } of this.#plan.unobtainable()) {
+      const [digest] = digests;
+      this.#fail(
+        node,
+        new ImgctlError('blob_unknown', `${digest} is neither in the archive nor on a node that answers`, {
+          hint: 'Run the command again when the node that has it is back, or with an archive that holds it.',
+          context: { digest: digest ?? '', node },
+        }),
+      );
+    }
+  }
+
+  #touchWaiting(): void {
+    const first = new Set<string>();
+    for (const { transfer } of this.#under.values())
+      if (transfer.kind === 'relay' && transfer.from === 'source') first.add(transfer.route[0] ?? '');
+    // What is passed on, and what is fetched, is watched over by the agents, as long as they are alive themselves
+    const recently = performance.now() - silentMs;
+    for (const [name, { customer }] of this.#orders) {
+      const isAlive = (this.#heard.get(name) ?? 0) > recently;
+      if (isAlive && !first.has(name)) customer.touch();
+      // Those behind it on a route must not wait until it is given up by the node before it
+      if (!isAlive) this.#fail(name, silent());
+    }
+  }
+
+  #stop(node: string): Stop {
+    const stop = this.#stops.get(node);
+    if (stop === undefined) throw new RangeError(`nothing is known of ${node}`);
+    return stop;
+  }
+}
+
+function silent(): ImgctlError {
+  return new ImgctlError('node_stalled', `the agent gave no sign of life for ${silentMs / 1000} s`, {
+    hint: 'Look at the node: its network, its load, the agent and its log.',
+    context: { phase: 'send' },
+  });
+}

@@ -1,0 +1,59 @@
+import { errorFromWire } from '../agent-api/errors.ts';
+import type { PutResult } from '../agent-api/schemas.ts';
+import type { ErrorCode, ImgctlError } from '../errors.ts';
+import type { HopResult } from './plan-types.ts';
+
+/** What became of a blob at one node of a route, and why it is not there. */
+export interface HopEnd {
+  readonly node: string;
+  readonly result: HopResult;
+  readonly error?: ImgctlError | undefined;
+}
+
+/** Whoever fed it did not get through to it; another may. */
+const linkCodes: ReadonlySet<ErrorCode> = new Set([
+  'node_unreachable',
+  'node_untrusted',
+  'node_unauthorized',
+  'node_not_agent',
+  'blob_unknown',
+]);
+
+/** It was fed too slowly, or from the wrong place: it is fed again. */
+const routeCodes: ReadonlySet<ErrorCode> = new Set(['interrupted', 'node_stalled', 'offset_mismatch']);
+
+/** Of the node itself nothing can be fed to it until it was asked anew. */
+export function failedHop(node: string, error: ImgctlError, offset = 0): HopEnd {
+  const reason = routeCodes.has(error.code) ? 'route' : linkCodes.has(error.code) ? 'link' : 'node';
+  return { node, result: { ok: false, offset, reason }, error };
+}
+
+/** The command itself spoke to the first node of a route: what it could not reach, nobody says more about. */
+export function failedFirst(node: string, error: ImgctlError, offset = 0): HopEnd {
+  if (error.code === 'offset_mismatch') return failedHop(node, error, heldBy(error) ?? 0);
+  return { node, result: { ok: false, offset, reason: 'node' }, error };
+}
+
+/** An entry for every node of the route, in its order. */
+export function hopEnds(route: readonly string[], answer: PutResult): readonly HopEnd[] {
+  const [first = '', ...behind] = route;
+  const told = [
+    answer.error === undefined
+      ? { node: first, result: { ok: true } as const }
+      : failedHop(first, errorFromWire(answer.error), answer.offset),
+  ];
+  return [
+    ...told,
+    ...behind.map((node, i): HopEnd => {
+      const hop = answer.relay[i];
+      if (hop?.ok === true) return { node, result: { ok: true } };
+      return hop?.error === undefined
+        ? { node, result: { ok: false, offset: hop?.offset ?? 0, reason: 'route' } }
+        : failedHop(node, errorFromWire(hop.error), hop.offset);
+    }),
+  ];
+}
+
+function heldBy({ context: { offset } }: ImgctlError): number | undefined {
+  return typeof offset === 'number' ? offset : undefined;
+}

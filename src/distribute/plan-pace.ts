@@ -1,0 +1,144 @@
+import { Meter } from './plan-meter.ts';
+import type { Hop, PlanState, TransferState } from './plan-state.ts';
+
+/** A chain is looked at this often, in milliseconds. */
+const reviewMs = 500;
+/** A hop behind the one before it by this much, for `lagMs`, is where the chain is held up. */
+const lagBytes = 2 * 1024 * 1024;
+const lagMs = 1_000;
+const headMs = 2_500;
+/** Nothing at all for this long, and others move: it is not waited for. */
+const stuckMs = 1_500;
+const lookMs = 500;
+/** Slow: below this part of what the quickest take. Between the two, nothing changes. */
+const slowBelow = 0.3;
+const quickAbove = 0.65;
+const keptPerSecond = 0.85;
+const maxLevel = 10;
+
+/**
+ * Finds the nodes that are slow. In a chain nobody is quicker than the slowest; but what stands between a hop and the
+ * next, in buffers, grows until it is full where the chain is held up, and nowhere else. The hop behind that place is
+ * slow unless its link, or that of the one before it, is merely busy with other transfers.
+ */
+export class Pace {
+  readonly #state: PlanState;
+  readonly #source = new Meter();
+  /** What the quickest nodes take of late, in bytes a millisecond. */
+  #best = 0;
+  #bestMs = 0;
+  #lookedMs = 0;
+
+  constructor(state: PlanState) {
+    this.#state = state;
+  }
+
+  /** Answers the transfers to cancel, because a node in them was found to be slow. */
+  progress(hop: Hop, offset: number, atMs: number): readonly TransferState[] {
+    const { transfer, node } = hop;
+    const bytes = Math.max(0, offset - hop.offset);
+    hop.offset += bytes;
+    this.#state.nowMs = Math.max(this.#state.nowMs, atMs);
+    if (bytes > 0) for (const moved of [node, ...hop.senders]) moved.activeMs = atMs;
+    if (bytes > 0) hop.movedMs = atMs;
+    transfer.beganMs ??= atMs;
+    node.taken.add(bytes, atMs);
+    if (hop.senders.length === 0) this.#source.add(bytes, atMs);
+    for (const sender of hop.senders) sender.given.add(bytes / hop.senders.length, atMs);
+    const { rate } = node.taken;
+    if (rate !== undefined) this.#compare(hop, rate, atMs);
+    if (atMs - transfer.reviewedMs < reviewMs) return [];
+    transfer.reviewedMs = atMs;
+    return this.#review(transfer, atMs);
+  }
+
+  /**
+   * Finds chains through which nothing comes at all, and who in them is not heard of elsewhere either. Others need not
+   * wait until whoever carries out the plan gives such a node up.
+   */
+  stuck(): readonly TransferState[] {
+    const now = this.#state.nowMs;
+    if (now - this.#lookedMs < lookMs) return [];
+    this.#lookedMs = now;
+    const found: TransferState[] = [];
+    for (const transfer of this.#state.transfers.values()) {
+      const hop = transfer.hops.find(({ ended }) => !ended);
+      if (hop === undefined || hop.offset >= transfer.parcel.size || now - hop.movedMs < stuckMs) continue;
+      if (transfer.cancelled || transfer.parcel.blobs.length > 1) continue;
+      const silent = [hop.node, ...hop.senders].filter(
+        ({ activeMs, level }) => level === 0 && now - activeMs >= stuckMs,
+      );
+      for (const node of silent) node.level = maxLevel;
+      if (silent.length > 0 && (transfer.hops.length > 1 || !silent.includes(hop.node))) found.push(transfer);
+    }
+    return found;
+  }
+
+  #compare(hop: Hop, rate: number, atMs: number): void {
+    this.#best = Math.max(this.#best * keptPerSecond ** (Math.max(0, atMs - this.#bestMs) / 1000), rate);
+    this.#bestMs = Math.max(this.#bestMs, atMs);
+    if (hop.node.level > 0) this.#again(hop, rate);
+  }
+
+  /** A slow node by itself shows how slow it is; or that it never was. */
+  #again({ node, transfer }: Hop, taken: number): void {
+    if (transfer.hops.length > 1) return;
+    if (taken < quickAbove * this.#best) {
+      // One that is busy giving may be held back by its peer's link
+      node.level = Math.max(1, Math.min(node.level, this.#levelOf(taken)));
+      return;
+    }
+    node.level = 0;
+    const { behind } = node;
+    if (behind === undefined || transfer.hops[0]?.senders.includes(behind)) return;
+    behind.slowOut = true;
+    this.#state.weigh(behind);
+  }
+
+  #review(transfer: TransferState, atMs: number): readonly TransferState[] {
+    let held = false;
+    for (const [i, hop] of transfer.hops.entries()) {
+      const before = transfer.hops[i - 1];
+      if (before === undefined || hop.ended) continue;
+      const lags = before.offset - hop.offset >= lagBytes;
+      held ||= lags;
+      if (!lags) hop.lagSinceMs = undefined;
+      else hop.lagSinceMs ??= atMs;
+      if (hop.lagSinceMs === undefined || atMs - hop.lagSinceMs < lagMs) continue;
+      if (this.#isSlow(hop)) return this.#mark(hop);
+    }
+    const [head] = transfer.hops;
+    if (
+      head === undefined ||
+      held ||
+      head.ended ||
+      head.senders.length > 0 ||
+      atMs - (transfer.beganMs ?? atMs) < headMs
+    )
+      return [];
+    if (transfer.parcel.size - head.offset < lagBytes) return [];
+    // Without a place where it is held up, it is the way to the first; a node that feeds may have other things to do
+    return transfer.hops.length > 1 && this.#isSlow(head) ? this.#mark(head) : [];
+  }
+
+  #isSlow({ node, senders }: Hop): boolean {
+    if (node.level > 0) return false;
+    const isLow = ({ rate }: Meter) => rate !== undefined && rate < slowBelow * this.#best;
+    return (
+      isLow(node.taken) &&
+      (senders.length === 0 ? isLow(this.#source) : senders.every(({ given }) => isLow(given)))
+    );
+  }
+
+  #mark(hop: Hop): readonly TransferState[] {
+    const { node } = hop;
+    node.level = Math.max(1, this.#levelOf(node.taken.latest));
+    [node.behind] = hop.senders;
+    const shared = ({ hops }: TransferState) => hops.some((other) => other.node !== node && !other.ended);
+    return [...node.into.values()].map(({ transfer }) => transfer).filter(shared);
+  }
+
+  #levelOf(rate: number): number {
+    return Math.max(0, Math.min(maxLevel, Math.round(Math.log2(this.#best / Math.max(rate, 1e-9)))));
+  }
+}

@@ -1,0 +1,336 @@
+import type { Digest } from '../image/digest.ts';
+import { NodeSet } from './plan-node-set.ts';
+import { Pace } from './plan-pace.ts';
+import { type LooseBlob, makeParcels } from './plan-parcels.ts';
+import { Routes } from './plan-routes.ts';
+import { type Hop, type NodeState, type Parcel, PlanState, type TransferState } from './plan-state.ts';
+import type { HopResult, PlanAction, PlanBlob, PlanEvent, PlanNode, PlanOptions } from './plan-types.ts';
+
+/** Up to this many nodes, several large blobs go at once; of more, one is to be with all before the next is. */
+const fewNodes = 128;
+const defaultWindowBytes = 4 * 1024 * 1024;
+/** A link to a node that failed as often as this is the node's own trouble. */
+const linkFailures = 4;
+
+/**
+ * Which blob goes from where along which route. Pure: no sockets, no clock; the same events give the same plan.
+ *
+ * Whoever carries it out tells what happens (`handle`), then asks for what to do (`next`), starts and cancels just
+ * that, and goes on until `settled`:
+ *
+ *     for (const node of nodes) plan.handle({ type: 'nodeReady', node });
+ *     while (!plan.settled) {
+ *       for (const action of plan.next()) carryOut(action);
+ *       plan.handle(await whatHappened());
+ *     }
+ *
+ * Routes are planned for the nodes that are known: to wait for the answers of all, for a second at most, before the
+ * first `next` gives the better plan. Several events may be told before `next`, and should be when they come at once.
+ * A hop that failed by the node's own fault leaves the node in doubt: it is to be asked what it lacks, and told of
+ * with `nodeReady`, or given up with `nodeFailed`; how often and how soon is not the plan's to say. A node that is
+ * failed is out of the routes at once, so those behind it in a chain may get other transfers for the same blob before
+ * the old one is heard to have ended.
+ * @throws RangeError by events of nodes or transfers that it never heard of
+ */
+export class Plan {
+  readonly #options: PlanOptions;
+  readonly #state = new PlanState();
+  readonly #routes: Routes;
+  readonly #pace: Pace;
+  readonly #loose = new Map<Digest, LooseBlob>();
+  readonly #cancels: number[] = [];
+  /** Somebody may lack them. */
+  readonly #open = new Set<Parcel>();
+  #order = 0;
+  #changed = false;
+  #plannedFor = -1;
+  #grid = { rows: 0, gridNodes: 0 };
+
+  constructor(options: PlanOptions) {
+    this.#options = options;
+    this.#routes = new Routes(this.#state, options.seed ?? 0);
+    this.#pace = new Pace(this.#state);
+    this.#sourceHas(options.source);
+  }
+
+  handle(event: PlanEvent): void {
+    // Most progress changes nothing
+    this.#changed ||= event.type !== 'progress';
+    switch (event.type) {
+      case 'nodeReady':
+        this.#nodeReady(event.node);
+        break;
+      case 'nodeLacks':
+        this.#lacks(this.#node(event.node), event.blobs);
+        break;
+      case 'nodeFailed':
+        this.#nodeFailed(this.#node(event.node));
+        break;
+      case 'sourceHas':
+        this.#sourceHas(event.blobs);
+        break;
+      case 'progress':
+        this.#progress(event.transfer, event.node, event.offset, event.atMs);
+        break;
+      case 'hopEnded':
+        this.#hopEnded(this.#hop(event.transfer, event.node), event.result);
+        break;
+      case 'transferEnded':
+        this.#transferEnded(event.transfer, event.hops);
+    }
+  }
+
+  /** What to do now. It is taken to be done: each action is answered once. */
+  next(): readonly PlanAction[] {
+    if (!this.#changed) return [];
+    this.#changed = false;
+    this.#takeIn();
+    this.#measure();
+    for (const parcel of this.#open) if (parcel.waiting.size === 0) this.#open.delete(parcel);
+    const cancels = this.#cancels.splice(0).map((transfer) => ({ type: 'cancel' as const, transfer }));
+    const starts = this.#routes
+      .choose([...this.#open], {
+        relay: this.#options.relay,
+        chainLength: this.#options.limits?.chainLength,
+        ...this.#grid,
+      })
+      .map((transfer) => ({ type: 'start' as const, transfer }));
+    return [...cancels, ...starts];
+  }
+
+  /** Nobody lacks anything, but nodes that failed, and nothing is under way. */
+  get settled(): boolean {
+    if (this.#state.transfers.size > 0) return false;
+    for (const { lackers } of this.#loose.values()) if (lackers.size > 0) return false;
+    for (const { waiting } of this.#open) if (waiting.size > 0) return false;
+    return true;
+  }
+
+  /** With nothing under way and nobody in doubt: what is lacked that nobody can give any more. */
+  unobtainable(): { readonly node: string; readonly digests: readonly Digest[] }[] {
+    this.#takeIn();
+    if (this.#state.transfers.size > 0) return [];
+    const lost = new Map<string, Digest[]>();
+    for (const { waiting, holders, fromSource, blobs } of this.#open) {
+      if (fromSource || (this.#options.relay === 'auto' && holders.size > 0)) continue;
+      for (const node of waiting.common(waiting)) {
+        const { name } = this.#state.at(node);
+        const digests = lost.get(name) ?? [];
+        lost.set(name, digests);
+        digests.push(...blobs.map(({ digest }) => digest));
+      }
+    }
+    return [...lost].map(([node, digests]) => ({ node, digests }));
+  }
+
+  #nodeReady({ name, lacks, has, relays, fetches }: PlanNode): void {
+    const node = this.#state.node(name);
+    if (node.phase === 'ready') this.#state.ready -= 1;
+    this.#routes.forgive(node);
+    Object.assign(node, { phase: 'ready', relays, fetches, unreached: 0, slowOut: false });
+    this.#state.ready += 1;
+    this.#forget(node);
+    for (const digest of has) this.#holds(node, digest);
+    this.#lacks(node, lacks);
+    if (has.length > 0) this.#holdsWholeParcels(node, new Set(has));
+    this.#state.weigh(node);
+  }
+
+  #lacks(node: NodeState, blobs: PlanNode['lacks']): void {
+    if (node.phase === 'failed') return;
+    for (const { digest, size, offset } of blobs) {
+      const parcel = this.#state.parcelOf.get(digest);
+      if (parcel !== undefined) {
+        parcel.holders.delete(node.index);
+        if (node.into.has(parcel)) continue;
+        parcel.waiting.add(node.index);
+        this.#open.add(parcel);
+        if (parcel.blobs.length === 1 && offset > 0) parcel.offsets.set(node.index, offset);
+        continue;
+      }
+      const blob = this.#blob(digest, size);
+      blob.holders.delete(node.index);
+      blob.lackers.add(node.index);
+      if (offset > 0) blob.offsets.set(node.index, offset);
+    }
+  }
+
+  #holds(node: NodeState, digest: Digest): void {
+    if (!node.relays || this.#state.parcelOf.has(digest)) return;
+    this.#blob(digest, 0).holders.add(node.index);
+  }
+
+  #holdsWholeParcels(node: NodeState, has: ReadonlySet<Digest>): void {
+    if (!node.relays) return;
+    for (const parcel of this.#state.parcels)
+      if (!parcel.waiting.has(node.index) && parcel.blobs.every(({ digest }) => has.has(digest)))
+        parcel.holders.add(node.index);
+  }
+
+  #nodeFailed(node: NodeState): void {
+    if (node.phase === 'ready') this.#state.ready -= 1;
+    node.phase = 'failed';
+    this.#state.weigh(node);
+    for (const hop of [...node.into.values()]) this.#dropHop(hop);
+    // Others may still give it what it fetches
+    for (const hop of [...node.out])
+      if (hop.senders.every(({ phase }) => phase === 'failed')) this.#lostFrom(hop);
+    this.#forget(node);
+  }
+
+  #forget({ index }: NodeState): void {
+    for (const { waiting, holders, offsets } of this.#state.parcels) {
+      waiting.delete(index);
+      holders.delete(index);
+      offsets.delete(index);
+    }
+    for (const { lackers, holders, offsets } of this.#loose.values()) {
+      lackers.delete(index);
+      holders.delete(index);
+      offsets.delete(index);
+    }
+  }
+
+  #sourceHas(blobs: readonly PlanBlob[]): void {
+    for (const { digest, size } of blobs) {
+      const parcel = this.#state.parcelOf.get(digest);
+      if (parcel === undefined)
+        Object.assign(this.#blob(digest, size), { fromSource: true, order: this.#order++ });
+      else if (parcel.blobs.length === 1) parcel.fromSource = true;
+    }
+  }
+
+  #progress(id: number, name: string, offset: number, atMs: number): void {
+    const hop = this.#hop(id, name);
+    if (hop === undefined || hop.ended) return;
+    const { transfer } = hop;
+    const window =
+      this.#options.limits?.windowBytes ?? (this.#state.ready <= fewNodes ? defaultWindowBytes : 0);
+    for (const held of [...this.#pace.progress(hop, offset, atMs), ...this.#pace.stuck()]) {
+      if (held.cancelled) continue;
+      held.cancelled = true;
+      this.#cancels.push(held.id);
+      this.#changed = true;
+    }
+    if (transfer.parcel.size - hop.offset <= window && this.#state.ease(hop)) this.#changed = true;
+  }
+
+  #hopEnded(hop: Hop | undefined, result: HopResult): void {
+    if (hop === undefined || hop.ended) return;
+    const { node, transfer } = hop;
+    const { parcel } = transfer;
+    if (result.ok) {
+      hop.offset = parcel.size;
+      this.#dropHop(hop);
+      parcel.offsets.delete(node.index);
+      if (node.relays && node.phase === 'ready') parcel.holders.add(node.index);
+      return;
+    }
+    hop.offset = result.offset;
+    this.#lostRoute(hop);
+    if (result.reason === 'route' || node.phase !== 'ready') return;
+    if (result.reason === 'link') {
+      for (const sender of hop.senders) this.#routes.noteBadLink(sender, node);
+      node.unreached += 1;
+      if (hop.senders.length > 0 && node.unreached < linkFailures) return;
+    }
+    node.phase = 'doubtful';
+    this.#state.ready -= 1;
+    this.#state.weigh(node);
+  }
+
+  #transferEnded(id: number, hops: Extract<PlanEvent, { type: 'transferEnded' }>['hops']): void {
+    const transfer = this.#state.transfers.get(id);
+    if (transfer === undefined) return;
+    for (const { node, result } of hops) this.#hopEnded(this.#hop(id, node), result);
+    for (const hop of transfer.hops) this.#lostRoute(hop);
+  }
+
+  /** It did not get it, by no fault of its own: it waits for another route, with what it holds. */
+  #lostRoute(hop: Hop): void {
+    const { node, transfer } = hop;
+    if (!this.#dropHop(hop) || node.phase === 'failed') return;
+    const { parcel } = transfer;
+    parcel.waiting.add(node.index);
+    this.#open.add(parcel);
+    if (parcel.blobs.length === 1 && hop.offset > 0) parcel.offsets.set(node.index, hop.offset);
+  }
+
+  #lostFrom(first: Hop): void {
+    const { hops } = first.transfer;
+    for (const hop of hops.slice(hops.indexOf(first))) this.#lostRoute(hop);
+  }
+
+  #dropHop(hop: Hop): boolean {
+    const dropped = this.#state.release(hop);
+    if (dropped && hop.transfer.open === 0) this.#state.transfers.delete(hop.transfer.id);
+    return dropped;
+  }
+
+  /** What became known since the last time is put into parcels. */
+  #takeIn(): void {
+    const blobs = [...this.#loose.values()].filter(({ lackers }) => lackers.size > 0);
+    if (blobs.length === 0) return;
+    const parcels = makeParcels(blobs, this.#state.parcels.length);
+    for (const parcel of parcels) {
+      this.#state.parcels.push(parcel);
+      this.#open.add(parcel);
+      for (const { digest } of parcel.blobs) {
+        this.#state.parcelOf.set(digest, parcel);
+        this.#loose.delete(digest);
+      }
+    }
+  }
+
+  /** How long chains are, and how much runs at once, for as many nodes as there are. */
+  #measure(): void {
+    if (this.#plannedFor === this.#state.ready) return;
+    this.#plannedFor = this.#state.ready;
+    const { limits } = this.#options;
+    const ready = this.#state.ready;
+    if (this.#grid.rows === 0) this.#grid = gridOf(this.#state.nodes.length);
+    const capacity = Math.max(1, limits?.concurrency ?? (ready <= fewNodes ? 3 : 1));
+    if (capacity === this.#state.capacity) return;
+    this.#state.capacity = capacity;
+    for (const node of this.#state.nodes) this.#state.weigh(node);
+  }
+
+  #blob(digest: Digest, size: number): LooseBlob {
+    const known = this.#loose.get(digest);
+    if (known !== undefined) return Object.assign(known, { size: Math.max(known.size, size) });
+    const blob: LooseBlob = {
+      digest,
+      size,
+      fromSource: false,
+      order: 1e9 + this.#order++,
+      lackers: new NodeSet(),
+      holders: new NodeSet(),
+      offsets: new Map(),
+    };
+    this.#loose.set(digest, blob);
+    return blob;
+  }
+
+  #node(name: string): NodeState {
+    const node = this.#state.byName.get(name);
+    if (node === undefined) throw new RangeError(`the plan has no node ${name}`);
+    return node;
+  }
+
+  /** Of a transfer that has ended already, nothing. */
+  #hop(id: number, name: string): Hop | undefined {
+    const transfer: TransferState | undefined = this.#state.transfers.get(id);
+    return transfer?.hops.find(({ node }) => node.name === name);
+  }
+}
+
+/** Rows about as long as there are rows; a few nodes may stand outside, so that all rows are equally long. */
+function gridOf(nodes: number): { readonly rows: number; readonly gridNodes: number } {
+  const square = Math.max(1, Math.floor(Math.sqrt(nodes)));
+  let best = { rows: square, gridNodes: 0 };
+  for (let rows = square; rows >= Math.max(1, square * 0.7); rows -= 1) {
+    const gridNodes = rows * Math.floor(nodes / rows);
+    if (gridNodes > best.gridNodes) best = { rows, gridNodes };
+  }
+  return best;
+}

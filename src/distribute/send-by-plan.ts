@@ -1,0 +1,50 @@
+import type { NodeInfo } from '../agent-api/schemas.ts';
+import type { FeedOptions } from '../transfer/feed.ts';
+import type { Dispatch } from './dispatch.ts';
+import type { FanOutNode } from './fan-out-options.ts';
+
+interface Planned {
+  readonly node: FanOutNode;
+  readonly dispatch?: Dispatch | undefined;
+}
+
+/** The way in which blobs get to a node that shares the work with others; absent: straight from the source. */
+export function sendByPlan(
+  { node: { name, peer }, dispatch }: Planned,
+  { features }: NodeInfo,
+  onFetched: (bytes: number) => void,
+): FeedOptions['send'] {
+  if (dispatch === undefined || peer === undefined) return undefined;
+  return async (handle, blobs, { signal, onBytes, touch }) => {
+    const wanted = dispatch.mayHold(blobs.map(({ digest }) => digest));
+    const has = wanted.length === 0 ? [] : [...(await peer.have(wanted, signal))];
+    await dispatch.bring({
+      name,
+      url: peer.url,
+      handle,
+      lacks: blobs,
+      has,
+      relays: features.includes('relay'),
+      fetches: features.includes('fetch'),
+      signal,
+      sent: onBytes,
+      fetched: onFetched,
+      touch,
+    });
+  };
+}
+
+/** A node that lacks nothing has the layers that others may lack. That it gives them is no condition of its own success. */
+export async function offerToOthers(
+  { node: { name, peer }, dispatch, signal }: Planned & { readonly signal: AbortSignal },
+  { features }: NodeInfo,
+): Promise<void> {
+  if (dispatch === undefined || peer === undefined || !features.includes('fetch')) return;
+  try {
+    const has = await peer.have(dispatch.mayHold([]), signal);
+    dispatch.holds({ name, url: peer.url }, [...has]);
+  } catch {
+    // Whoever lacks them gets them from elsewhere
+    dispatch.gone(name);
+  }
+}

@@ -1,0 +1,182 @@
+import { Plan } from '../../src/distribute/plan.ts';
+import type {
+  HopResult,
+  PlanBlob,
+  PlanNode,
+  PlanOptions,
+  Transfer,
+} from '../../src/distribute/plan-types.ts';
+import type { Digest } from '../../src/image/digest.ts';
+import { seeded } from '../simulate/random.ts';
+
+/**
+ * Carries out a plan in a world where anything may end, fail or die at any moment, as a seed has it, and holds the plan
+ * to its promises at each step.
+ */
+
+export interface WorldOptions {
+  readonly nodes: readonly PlanNode[];
+  readonly source: readonly PlanBlob[];
+  readonly relay?: PlanOptions['relay'];
+  readonly limits?: PlanOptions['limits'];
+  readonly seed: number;
+  /** The chance of a hop to fail, by reason, and of a node to die at a step. */
+  readonly fails?: { readonly node?: number; readonly link?: number; readonly dies?: number };
+}
+
+export interface World {
+  readonly broken: readonly string[];
+  readonly settled: boolean;
+  readonly dead: ReadonlySet<string>;
+  readonly started: readonly Transfer[];
+  readonly holds: ReadonlyMap<string, ReadonlySet<Digest>>;
+  readonly sourceSent: ReadonlyMap<Digest, number>;
+}
+
+const stepLimit = 20_000;
+
+export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }: WorldOptions): World {
+  const random = seeded(seed);
+  const plan = new Plan({ source, relay, limits, seed });
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const holds = new Map(nodes.map(({ name, has }) => [name, new Set(has)]));
+  const running = new Map<number, { transfer: Transfer; feeders: readonly string[]; route: string[] }>();
+  const doubtful = new Set<string>();
+  /** The plan may try such a node from elsewhere, or doubt it. */
+  const unreached = new Set<string>();
+  const dead = new Set<string>();
+  const started: Transfer[] = [];
+  const broken: string[] = [];
+  const sourceSent = new Map<Digest, number>();
+  const must = (kept: boolean, promise: string) => {
+    if (!kept) broken.push(promise);
+  };
+  const offsets = new Map<string, number>();
+  const now = (node: PlanNode): PlanNode => ({
+    ...node,
+    has: [...(holds.get(node.name) ?? [])],
+    lacks: node.lacks
+      .filter(({ digest }) => holds.get(node.name)?.has(digest) === false)
+      .map((blob) => ({ ...blob, offset: offsets.get(`${node.name} ${blob.digest}`) ?? blob.offset })),
+  });
+
+  const check = (transfer: Transfer, feeders: readonly string[], route: readonly string[]) => {
+    const large = transfer.blobs.length === 1;
+    for (const { digest } of transfer.blobs) {
+      for (const feeder of feeders)
+        must(holds.get(feeder)?.has(digest) === true, `${feeder} is to give what it lacks`);
+      for (const other of running.values())
+        for (const node of other.route)
+          must(
+            !route.includes(node) || !other.transfer.blobs.some((blob) => blob.digest === digest),
+            `${node} gets a blob twice at once`,
+          );
+      if (feeders.length === 0) {
+        must(
+          source.some((blob) => blob.digest === digest),
+          'the source is to give what it lacks',
+        );
+        sourceSent.set(digest, (sourceSent.get(digest) ?? 0) + 1);
+        const giver = nodes.find(
+          ({ name, relays }) =>
+            relays && !dead.has(name) && !doubtful.has(name) && holds.get(name)?.has(digest),
+        );
+        if (relay === 'auto' && large && fails.link === undefined)
+          must(giver === undefined, `the source sends what ${giver?.name} holds`);
+      }
+    }
+    for (const node of [...feeders, ...route])
+      must(!dead.has(node) && !doubtful.has(node), `${node} cannot take part`);
+    for (const node of [...feeders, ...route.slice(0, -1)])
+      must(byName.get(node)?.relays === true, `${node} cannot pass on`);
+    must(new Set(route).size === route.length, 'a route goes through a node twice');
+    if (transfer.kind === 'fetch')
+      must(byName.get(transfer.to)?.fetches === true, `${transfer.to} cannot fetch`);
+    if (large)
+      for (const node of route)
+        must(
+          transfer.offset <= (offsets.get(`${node} ${transfer.blobs[0]?.digest}`) ?? 0),
+          `${node} holds less`,
+        );
+    if (relay === 'off') must(feeders.length === 0 && route.length === 1, 'something is relayed');
+  };
+
+  const carryOut = () => {
+    for (const action of plan.next()) {
+      if (action.type === 'cancel') continue;
+      const { transfer } = action;
+      const feeders =
+        transfer.kind === 'fetch' ? transfer.from : transfer.from === 'source' ? [] : [transfer.from.node];
+      const route = transfer.kind === 'fetch' ? [transfer.to] : [...transfer.route];
+      check(transfer, feeders, route);
+      started.push(transfer);
+      running.set(transfer.id, { transfer, feeders, route });
+    }
+  };
+
+  const resultFor = (node: string, transfer: Transfer): HopResult => {
+    const dice = random();
+    const { node: own = 0, link = 0 } = fails;
+    const [blob] = transfer.blobs;
+    if (blob === undefined || dice >= own + link) {
+      for (const { digest } of transfer.blobs) holds.get(node)?.add(digest);
+      return { ok: true };
+    }
+    const whole = transfer.blobs.length === 1 ? blob.size : 0;
+    const offset = Math.max(transfer.offset, Math.floor(random() * whole));
+    const key = `${node} ${blob.digest}`;
+    if (transfer.blobs.length === 1) offsets.set(key, Math.max(offset, offsets.get(key) ?? 0));
+    return { ok: false, offset: offsets.get(key) ?? 0, reason: dice < own ? 'node' : 'link' };
+  };
+
+  const end = (id: number) => {
+    const { transfer, route } = running.get(id) ?? { transfer: undefined, route: [] };
+    if (transfer === undefined) return;
+    running.delete(id);
+    let cut = false;
+    const hops = route.map((node) => {
+      const result: HopResult = cut
+        ? { ok: false, offset: offsets.get(`${node} ${transfer.blobs[0]?.digest}`) ?? 0, reason: 'route' }
+        : resultFor(node, transfer);
+      if (!result.ok) cut = true;
+      if (!result.ok && result.reason === 'node') doubtful.add(node);
+      if (!result.ok && result.reason === 'link') unreached.add(node);
+      return { node, result };
+    });
+    plan.handle({ type: 'transferEnded', transfer: id, hops });
+    for (const name of doubtful) if (random() < 0.7) recover(name);
+  };
+
+  const recover = (name: string) => {
+    const node = byName.get(name);
+    doubtful.delete(name);
+    unreached.delete(name);
+    if (node !== undefined && !dead.has(name)) plan.handle({ type: 'nodeReady', node: now(node) });
+  };
+
+  const kill = (name: string) => {
+    dead.add(name);
+    doubtful.delete(name);
+    for (const [id, { feeders, route }] of running) {
+      const at = feeders.includes(name) ? 0 : route.indexOf(name);
+      if (at >= 0) route.splice(at);
+      if (route.length === 0) running.delete(id);
+    }
+    plan.handle({ type: 'nodeFailed', node: name });
+  };
+
+  for (const node of nodes) plan.handle({ type: 'nodeReady', node });
+  carryOut();
+  for (let step = 0; step < stepLimit && broken.length === 0; step += 1) {
+    if (running.size === 0 && doubtful.size + unreached.size === 0) break;
+    const ids = [...running.keys()];
+    if (random() < (fails.dies ?? 0)) {
+      const alive = nodes.filter(({ name }) => !dead.has(name));
+      const victim = alive[Math.floor(random() * alive.length)];
+      if (victim !== undefined && alive.length > 1) kill(victim.name);
+    } else if (ids.length > 0) end(ids[Math.floor(random() * ids.length)] ?? -1);
+    if (ids.length === 0) for (const name of [...doubtful, ...unreached]) recover(name);
+    carryOut();
+  }
+  return { broken, settled: plan.settled, dead, started, holds, sourceSent };
+}

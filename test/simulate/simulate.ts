@@ -1,0 +1,394 @@
+import { Plan } from '../../src/distribute/plan.ts';
+import type { HopResult, PlanEvent, PlanOptions, Transfer } from '../../src/distribute/plan-types.ts';
+import { type Flow, shareFairly } from './fair-shares.ts';
+import type { Scenario } from './scenario.ts';
+import { Timeline } from './timeline.ts';
+
+/**
+ * Carries a plan out over simulated links: streams as fluids that share each link fairly, requests with latency,
+ * relays with bounded buffers, nodes that die. The plan is the real one; it learns what it would learn in earnest,
+ * no sooner. Times in milliseconds, rates in bytes a millisecond.
+ */
+
+export interface Simulated {
+  /** Until each node that lived had everything; infinite when one never did. */
+  readonly timeMs: number;
+  /** The same for each node, by its number; of those that died, undefined. */
+  readonly doneMs: readonly (number | undefined)[];
+  readonly sourceBytes: number;
+  readonly deliveredBytes: number;
+  /** Of the delivered, what the receiver had already. */
+  readonly againBytes: number;
+  readonly transfers: number;
+  readonly requests: number;
+  readonly cancelled: number;
+  readonly plannerMs: number;
+  /** For who weighs it, and lets it go. */
+  plan: Plan | undefined;
+}
+
+interface Running extends Flow {
+  readonly transfer: Transfer;
+  readonly feeder: number;
+  /** Those still on the way, first to last; what is behind one that died is cut off. */
+  route: number[];
+  readonly held: readonly number[];
+  readonly size: number;
+  links: number[];
+  readonly from: number;
+  sent: number;
+  /** In the buffers before the place that holds it up. */
+  ahead: number;
+  active: boolean;
+  over: boolean;
+}
+
+const source = -1;
+
+export function simulate(
+  scenario: Scenario,
+  options: Pick<PlanOptions, 'limits' | 'relay' | 'seed'>,
+): Simulated {
+  const run = new Simulation(scenario, options);
+  return run.toEnd();
+}
+
+class Simulation {
+  readonly #scenario: Scenario;
+  readonly #plan: Plan;
+  readonly #timeline = new Timeline();
+  readonly #running = new Map<number, Running>();
+  readonly #flows = new Set<Running>();
+  readonly #capacities: Float64Array;
+  readonly #numbers: ReadonlyMap<string, number>;
+  readonly #left: Int32Array;
+  readonly #has: Set<string>[];
+  readonly #doneMs: (number | undefined)[];
+  readonly #dead = new Set<number>();
+  readonly #events: PlanEvent[] = [];
+  #spare: Float64Array = new Float64Array();
+  #unfinished: number;
+  #now = 0;
+  #changed = false;
+  #plannerMs = 0;
+  #sourceBytes = 0;
+  #deliveredBytes = 0;
+  #againBytes = 0;
+  #transfers = 0;
+  #requests = 0;
+  #cancelled = 0;
+  #ended = 0;
+
+  constructor(scenario: Scenario, options: Pick<PlanOptions, 'limits' | 'relay' | 'seed'>) {
+    const { nodes, source, model } = scenario;
+    this.#scenario = scenario;
+    this.#numbers = new Map(nodes.map(({ name }, i) => [name, i]));
+    // Downlinks, then uplinks, then the source's
+    this.#capacities = Float64Array.from([
+      ...nodes.map(({ down }) => down * model.payload),
+      ...nodes.map(({ up }) => up * model.payload),
+      scenario.sourceUp * model.payload,
+    ]);
+    this.#left = Int32Array.from(nodes, ({ lacks }) => lacks.length);
+    this.#has = nodes.map(() => new Set());
+    this.#doneMs = nodes.map(({ lacks }) => (lacks.length === 0 ? 0 : undefined));
+    this.#unfinished = nodes.filter(({ lacks }) => lacks.length > 0).length;
+    const begun = performance.now();
+    this.#plan = new Plan({ ...options, source });
+    for (const node of nodes) this.#plan.handle({ type: 'nodeReady', node });
+    this.#plannerMs += performance.now() - begun;
+    nodes.forEach(({ fails }, i) => {
+      if (fails !== undefined) this.#timeline.add(fails.atMs, () => this.#die(i, fails.silently));
+    });
+    this.#timeline.add(model.progressMs, () => this.#report());
+  }
+
+  toEnd(): Simulated {
+    const { model } = this.#scenario;
+    this.#ask();
+    const limitMs = 1e9;
+    while (this.#unfinished > 0 && this.#now < limitMs) {
+      if (this.#changed) this.#spare = shareFairly([...this.#flows], this.#capacities);
+      this.#changed = false;
+      let next = this.#timeline.next;
+      for (const flow of this.#flows)
+        if (flow.rate > 0) next = Math.min(next, this.#now + (flow.size - flow.from - flow.sent) / flow.rate);
+      if (next === Number.POSITIVE_INFINITY) break;
+      if (this.#flows.size === 0 && this.#running.size === 0 && this.#plan.settled) break;
+      this.#advance(Math.max(next, this.#now + model.quantumMs));
+      this.#timeline.runUntil(this.#now);
+      this.#ask();
+    }
+    return {
+      timeMs: this.#unfinished === 0 ? this.#ended : Number.POSITIVE_INFINITY,
+      doneMs: this.#doneMs,
+      sourceBytes: this.#sourceBytes,
+      deliveredBytes: this.#deliveredBytes,
+      againBytes: this.#againBytes,
+      transfers: this.#transfers,
+      requests: this.#requests,
+      cancelled: this.#cancelled,
+      plannerMs: this.#plannerMs,
+      plan: this.#plan,
+    };
+  }
+
+  #ask(): void {
+    if (this.#events.length === 0 && this.#now > 0) return;
+    const begun = performance.now();
+    for (const event of this.#events.splice(0)) this.#plan.handle(event);
+    const actions = this.#plan.next();
+    this.#plannerMs += performance.now() - begun;
+    for (const action of actions) {
+      if (action.type === 'start') this.#start(action.transfer);
+      else this.#cancel(action.transfer);
+    }
+    if (this.#events.length > 0) this.#ask();
+  }
+
+  #start(transfer: Transfer): void {
+    const { model, nodes } = this.#scenario;
+    const names = transfer.kind === 'relay' ? transfer.route : [transfer.to];
+    const fedBy =
+      transfer.kind === 'fetch'
+        ? transfer.from[0]
+        : transfer.from === 'source'
+          ? undefined
+          : transfer.from.node;
+    const feeder = fedBy === undefined ? source : this.#number(fedBy);
+    const route = names.map((name) => this.#number(name));
+    const digest = transfer.blobs[0]?.digest ?? '';
+    const size = transfer.blobs.reduce(
+      (sum, blob) => sum + blob.size + (transfer.blobs.length > 1 ? model.requestBytes : 0),
+      0,
+    );
+    const running: Running = {
+      transfer,
+      feeder,
+      route,
+      held: route.map(
+        (i) =>
+          this.#offsets.get(`${i} ${digest}`) ??
+          nodes[i]?.lacks.find((blob) => blob.digest === digest)?.offset ??
+          0,
+      ),
+      size,
+      from: transfer.offset,
+      links: this.#linksOf(feeder, route),
+      rate: 0,
+      heldAt: 0,
+      sent: 0,
+      ahead: 0,
+      active: false,
+      over: false,
+    };
+    this.#transfers += 1;
+    this.#requests += transfer.blobs.length;
+    this.#running.set(transfer.id, running);
+    if (this.#dead.has(feeder) || route.some((i) => this.#dead.has(i))) {
+      this.#timeline.add(this.#now + model.requestMs, () => this.#startWithDead(running));
+      return;
+    }
+    this.#timeline.add(this.#now + model.requestMs + transfer.blobs.length * model.blobMs, () =>
+      this.#activate(running),
+    );
+  }
+
+  readonly #offsets = new Map<string, number>();
+
+  #activate(running: Running): void {
+    if (running.over) return;
+    running.active = true;
+    this.#flows.add(running);
+    this.#changed = true;
+  }
+
+  /** Somebody in it is dead, and nobody knew: it stands still there, until that is known. */
+  #startWithDead(running: Running): void {
+    if (running.over) return;
+    this.#activate(running);
+  }
+
+  #linksOf(feeder: number, route: readonly number[]): number[] {
+    const count = this.#scenario.nodes.length;
+    const links: number[] = [];
+    let before = feeder;
+    for (const node of route) {
+      links.push(before === source ? 2 * count : count + before, node);
+      before = node;
+    }
+    return links;
+  }
+
+  #advance(to: number): void {
+    const { model } = this.#scenario;
+    const passed = to - this.#now;
+    this.#now = to;
+    for (const flow of this.#flows) {
+      this.#fillBuffers(flow, passed);
+      const before = flow.sent;
+      flow.sent = Math.min(flow.size - flow.from, flow.sent + flow.rate * passed);
+      const bytes = flow.sent - before;
+      if (flow.feeder === source) this.#sourceBytes += bytes;
+      this.#deliveredBytes += bytes * flow.route.length;
+      if (flow.sent < flow.size - flow.from - 1e-6) continue;
+      this.#flows.delete(flow);
+      this.#changed = true;
+      // Each node tells of it as it has it; the answer comes when all do
+      flow.route.forEach((i, at) => {
+        this.#timeline.add(this.#now + model.hopMs * (at + 1) + model.commitMs, () => this.#arrived(flow, i));
+      });
+      const later = model.hopMs * flow.route.length + model.commitMs;
+      this.#timeline.add(this.#now + later, () => this.#complete(flow));
+    }
+  }
+
+  #complete(running: Running): void {
+    if (running.over) return;
+    this.#end(running);
+    const alive = running.route.filter((i) => !this.#dead.has(i));
+    for (const i of alive) this.#received(i, running);
+    this.#events.push({
+      type: 'transferEnded',
+      transfer: running.transfer.id,
+      hops: alive.map((i) => ({ node: this.#name(i), result: { ok: true } satisfies HopResult })),
+    });
+  }
+
+  #arrived(running: Running, i: number): void {
+    if (running.over || this.#dead.has(i)) return;
+    this.#received(i, running);
+    const node = this.#name(i);
+    this.#events.push({ type: 'hopEnded', transfer: running.transfer.id, node, result: { ok: true } });
+  }
+
+  #received(i: number, { transfer }: Running): void {
+    for (const { digest } of transfer.blobs) {
+      const has = this.#has[i];
+      if (has === undefined || has.has(digest)) continue;
+      has.add(digest);
+      this.#offsets.delete(`${i} ${digest}`);
+      const left = (this.#left[i] ?? 0) - 1;
+      this.#left[i] = left;
+      if (left > 0) continue;
+      this.#doneMs[i] = this.#now;
+      this.#finish();
+    }
+  }
+
+  #finish(): void {
+    this.#unfinished -= 1;
+    this.#ended = this.#now;
+  }
+
+  #cancel(id: number): void {
+    const running = this.#running.get(id);
+    if (running === undefined) return;
+    this.#cancelled += 1;
+    this.#end(running);
+    const hops = running.route.map((i, at) => this.#cut(running, i, at));
+    this.#events.push({ type: 'transferEnded', transfer: id, hops });
+  }
+
+  #cut(running: Running, i: number, at: number) {
+    const offset = this.#offsetAt(running, at);
+    const digest = running.transfer.blobs[0]?.digest ?? '';
+    if (running.transfer.blobs.length === 1) this.#offsets.set(`${i} ${digest}`, offset);
+    const kept = running.transfer.blobs.length === 1 ? offset : 0;
+    return { node: this.#name(i), result: { ok: false, offset: kept, reason: 'route' } satisfies HopResult };
+  }
+
+  #end(running: Running): void {
+    running.over = true;
+    this.#running.delete(running.transfer.id);
+    if (this.#flows.delete(running)) this.#changed = true;
+    const moved = running.sent;
+    running.route.forEach((_, at) => {
+      // What it held beyond the common beginning, or what had to be sent anew
+      this.#againBytes += Math.min(moved, Math.max(0, (running.held[at] ?? 0) - running.from));
+    });
+  }
+
+  /** Before the place that holds a chain up, buffers are full. */
+  #offsetAt(running: Running, at: number): number {
+    const base = running.from + running.sent;
+    const heldHop = Math.floor(running.heldAt / 2);
+    const shown = at < heldHop ? Math.max(base, Math.min(base + running.ahead, running.size - 1)) : base;
+    return Math.floor(Math.max(running.held[at] ?? 0, shown));
+  }
+
+  #fillBuffers(flow: Running, passed: number): void {
+    const { bufferBytes } = this.#scenario.model;
+    let spare = flow.heldAt < 2 ? -flow.rate : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < flow.heldAt; i += 1) spare = Math.min(spare, this.#spare[flow.links[i] ?? 0] ?? 0);
+    flow.ahead = Math.max(0, Math.min(bufferBytes, flow.ahead + spare * passed));
+  }
+
+  #report(): void {
+    for (const running of this.#running.values()) {
+      if (!running.active || running.transfer.blobs.length > 1) continue;
+      running.route.forEach((i, at) => {
+        if (this.#dead.has(i)) return;
+        const event = { type: 'progress', transfer: running.transfer.id, node: this.#name(i) } as const;
+        this.#events.push({ ...event, offset: this.#offsetAt(running, at), atMs: this.#now });
+      });
+    }
+    this.#timeline.add(this.#now + this.#scenario.model.progressMs, () => this.#report());
+  }
+
+  #die(i: number, silently: boolean): void {
+    const { model } = this.#scenario;
+    if (this.#dead.has(i)) return;
+    this.#dead.add(i);
+    if (this.#doneMs[i] === undefined) this.#finish();
+    this.#doneMs[i] = undefined;
+    if (silently) {
+      // Who sends to it waits, and who waits for it too
+      const count = this.#scenario.nodes.length;
+      this.#capacities[i] = 0;
+      this.#capacities[count + i] = 0;
+      this.#changed = true;
+      this.#timeline.add(this.#now + model.stallMs, () => this.#knownDead(i));
+      return;
+    }
+    this.#breakAt(i, false);
+    this.#timeline.add(this.#now + model.resetMs, () => this.#knownDead(i));
+  }
+
+  #knownDead(i: number): void {
+    this.#breakAt(i, true);
+    this.#events.push({ type: 'nodeFailed', node: this.#name(i) });
+  }
+
+  /** Cuts the chains through a node there; those before it go on. */
+  #breakAt(i: number, tell: boolean): void {
+    for (const running of [...this.#running.values()]) {
+      const at = running.feeder === i ? 0 : running.route.indexOf(i);
+      if (at < 0) continue;
+      const behind = running.route.slice(at);
+      const tail = behind.map((node, j) => this.#cut(running, node, at + j));
+      const told = () => {
+        for (const { node, result } of tail)
+          if (!this.#dead.has(this.#number(node)))
+            this.#events.push({ type: 'hopEnded', transfer: running.transfer.id, node, result });
+      };
+      if (tell) told();
+      else this.#timeline.add(this.#now + this.#scenario.model.resetMs, told);
+      if (at === 0) {
+        this.#end(running);
+        continue;
+      }
+      running.route = running.route.slice(0, at);
+      running.links = running.links.slice(0, 2 * at);
+      this.#changed = true;
+    }
+  }
+
+  #number(name: string): number {
+    return this.#numbers.get(name) ?? source;
+  }
+
+  #name(i: number): string {
+    return this.#scenario.nodes[i]?.name ?? '';
+  }
+}
