@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { startAgent } from '../support/agent-process.ts';
-import { type Generation, startContainerd } from '../support/containerd/daemon.ts';
+import { type ContainerdDaemon, type Generation, startContainerd } from '../support/containerd/daemon.ts';
 import { writeImages } from './archive.ts';
 import { type BenchmarkOptions, type Row, ratioRow } from './benchmark.ts';
 import { makeLayer } from './layers.ts';
-import { median } from './timed-process.ts';
-import { byAgent, byCommand, byCtr, empty, Measurements } from './ways.ts';
+import { median, type Timed } from './timed-process.ts';
+import { byAgent, byCommand, byCtr, Measurements } from './ways.ts';
 
 /** Many small images in one archive, as bundles for air-gapped sites have them, against `ctr images import`. */
 export async function small(options: BenchmarkOptions): Promise<Row[]> {
@@ -30,27 +30,29 @@ async function oneGeneration(
   images: number,
   { runs, log }: BenchmarkOptions,
 ): Promise<Row[]> {
-  await using stack = new AsyncDisposableStack();
-  const daemon = await startContainerd(generation);
-  stack.defer(() => daemon.stop());
-  const agent = await startAgent({ store: `containerd:${daemon.socket}` });
-  stack.defer(() => agent.stop());
   const ways = new Measurements<Way>((line) => log(`${generation.name} small: ${line}`));
   const requests: number[] = [];
   for (let run = 0; run < runs; run += 1) {
-    await ways.measure('ctr', () => byCtr(daemon, archive, '--no-unpack'));
-    await empty(daemon);
-    await ways.measure('imgctl', () => byCommand(daemon, archive, '--no-unpack'));
-    await empty(daemon);
-    await ways.measure('ctr, unpacked', () => byCtr(daemon, archive));
-    await empty(daemon);
-    await ways.measure('imgctl, unpacked', () => byCommand(daemon, archive));
-    await empty(daemon);
-    const before = await requestsOf(agent.address);
-    await ways.measure('agent, unpacked', () => byAgent(agent, archive));
-    // The one that asks is counted too
-    requests.push((await requestsOf(agent.address)) - before - 1);
-    await empty(daemon);
+    // Each into a daemon of its own: with hundreds of images, taking them out again is no small thing
+    const into = async (way: Way, work: (daemon: ContainerdDaemon) => Promise<Timed>) => {
+      const daemon = await startContainerd(generation);
+      await ways.measure(way, () => work(daemon)).finally(() => daemon.stop());
+    };
+    await into('ctr', (daemon) => byCtr(daemon, archive, '--no-unpack'));
+    await into('imgctl', (daemon) => byCommand(daemon, archive, '--no-unpack'));
+    await into('ctr, unpacked', (daemon) => byCtr(daemon, archive));
+    await into('imgctl, unpacked', (daemon) => byCommand(daemon, archive));
+    const daemon = await startContainerd(generation);
+    const agent = await startAgent({ store: `containerd:${daemon.socket}` });
+    try {
+      const before = await requestsOf(agent.address);
+      await ways.measure('agent, unpacked', () => byAgent(agent, archive));
+      // The one that asks is counted too
+      requests.push((await requestsOf(agent.address)) - before - 1);
+    } finally {
+      await agent.stop();
+      await daemon.stop();
+    }
   }
   const seconds = (way: Way) => median(ways.of(way).map(({ seconds }) => seconds));
   const ratio = (way: Way, to: Way) => {
