@@ -3,5 +3,6 @@ const controller = new AbortController();
 
 export const interrupted: AbortSignal = controller.signal;
 
+// One Ctrl-C may arrive twice, from the terminal and passed on by npm: that must not cut the cleaning up short
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.once(name, () => controller.abort(new Error(`interrupted by ${name}`)));
+  process.on(name, () => controller.abort(new Error(`interrupted by ${name}`)));
