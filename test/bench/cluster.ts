@@ -19,6 +19,8 @@ export interface ClusterAgent {
   readonly name: string;
   readonly host: NetworkHost;
   readonly url: string;
+  /** Of its own OCI layout, unless it was given another store. */
+  readonly storeDirectory: string;
   /** Of its memory, in bytes. */
   peakBytes(): number;
   /** SIGKILL. */
@@ -70,6 +72,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       name: host.name,
       host,
       url: `https://${host.address}:25000`,
+      storeDirectory: join(data, 'store'),
       peakBytes: () => peakResidentBytes(running.pid),
       kill,
     });
