@@ -1,6 +1,7 @@
 import { ImgctlError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Lease, WriteOptions } from '../store/store.ts';
+import { abortable } from '../streams/abortable.ts';
 import { skipBytes } from '../streams/skip-bytes.ts';
 import type { BlobWriters } from './blob-writers.ts';
 
@@ -36,19 +37,23 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
     signal,
     onProgress,
     waiting: (wait) => receiving.committing(wait),
-    write: async (tell) => {
+    write: async ({ tell, waits, superseded }) => {
+      const until = AbortSignal.any([signal, superseded]);
       // Another process may be writing it: then this waits for that one
-      const held = await receiving.committing(() => lease.claim({ blobs: [descriptor] }, signal));
+      const held = await receiving.committing(() => lease.claim({ blobs: [descriptor] }, until));
       if (held.whole.has(digest)) return;
       const start = held.partial.get(digest) ?? 0;
       const begin = receiving.offset ?? start;
       if (start < begin) throw heldLess(descriptor, begin, start);
-      const chunks = counted(receiving.body(start), (bytes) => {
-        received += bytes;
-      });
+      const chunks = abortable(
+        counted(receiving.body(start), waits, (bytes) => {
+          received += bytes;
+        }),
+        superseded,
+      );
       const { promise: handedOver, resolve } = Promise.withResolvers<void>();
       const writing = lease.write(descriptor, start, toEnd(skipBytes(chunks, start - begin), resolve), {
-        signal,
+        signal: until,
         onProgress: tell,
         repositories: receiving.repositories,
       });
@@ -80,11 +85,19 @@ function heldLess({ digest }: Descriptor, offset: number, held: number): ImgctlE
 
 async function* counted(
   chunks: AsyncIterable<Uint8Array>,
+  waits: (isWaiting: boolean) => void,
   count: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    count(chunk.byteLength);
-    yield chunk;
+  waits(true);
+  try {
+    for await (const chunk of chunks) {
+      waits(false);
+      count(chunk.byteLength);
+      yield chunk;
+      waits(true);
+    }
+  } finally {
+    waits(false);
   }
 }
 
