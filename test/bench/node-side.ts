@@ -1,114 +1,63 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { startAgent } from '../support/agent-process.ts';
-import { type ContainerdDaemon, type Generation, startContainerd } from '../support/containerd/daemon.ts';
-import { median, peakResidentBytes, type Timed, timed } from './timed-process.ts';
+import { type Generation, startContainerd } from '../support/containerd/daemon.ts';
+import { writeArchive } from './archive.ts';
+import { type BenchmarkOptions, imageName, mebibyte, memoryRow, type Row, ratioRow } from './benchmark.ts';
+import { median, peakResidentBytes } from './timed-process.ts';
+import { byAgent, byCommand, byCtr, empty, Measurements } from './ways.ts';
 
-export const bin = fileURLToPath(new URL('../../bin/imgctl.js', import.meta.url));
-export const imageName = 'registry.example.com/bench/image:1';
-
-export interface Row {
-  readonly what: string;
-  readonly value: string;
-  readonly limit: string;
-  readonly met: boolean | undefined;
+/** An archive into one node's containerd, with and without an agent, against `ctr images import` of that containerd. */
+export async function nodeSide(options: BenchmarkOptions): Promise<Row[]> {
+  const archive = join(options.directory, 'image.tar');
+  await writeArchive(archive, imageName, 8, (options.quick ? 64 : options.mebibytes) * mebibyte);
+  const rows: Row[] = [];
+  for (const generation of options.generations)
+    rows.push(...(await oneGeneration(generation, archive, options)));
+  return rows;
 }
 
-export interface NodeSideOptions {
-  readonly archive: string;
-  readonly runs: number;
-  readonly log: (line: string) => void;
+/** Of the time that `ctr` takes without unpacking: later ones are slower, see containerd's transfer service. */
+function limitFor({ name }: Generation): number {
+  return Number.parseInt(name, 10) >= 2 ? 0.4 : 0.55;
 }
 
 type Way = 'ctr' | 'ctr, unpacked' | 'imgctl' | 'imgctl, unpacked' | 'agent' | 'again' | 'again, agent';
 
-/** One generation of containerd: every way in turn, several times over, so that noise hits all of them alike. */
-export async function nodeSide(
-  generation: Generation,
-  { archive, runs, log }: NodeSideOptions,
-): Promise<Row[]> {
+async function oneGeneration(generation: Generation, archive: string, { runs, log }: BenchmarkOptions) {
+  await using stack = new AsyncDisposableStack();
   const daemon = await startContainerd(generation);
+  stack.defer(() => daemon.stop());
   const agent = await startAgent({ store: `containerd:${daemon.socket}` });
-  const token = ['--token-file', agent.tokenFile];
-  const results = new Map<Way, Timed[]>();
-  const measure = async (way: Way, run: () => Promise<Timed>) => {
-    const result = await run();
-    results.set(way, [...(results.get(way) ?? []), result]);
-    log(`${generation.name} ${way}: ${result.seconds.toFixed(2)} s`);
-  };
-  const ctr = (...args: string[]) =>
-    timed(join(generation.bin, 'ctr'), [
-      '--address',
-      daemon.socket,
-      '-n',
-      'k8s.io',
-      'images',
-      'import',
-      ...args,
-      archive,
-    ]);
-  const local = (...args: string[]) =>
-    timed(process.execPath, [bin, 'ctr', 'image', 'import', '--address', daemon.socket, ...args, archive]);
-  const remote = () =>
-    timed(process.execPath, [bin, 'images', 'import', '--nodes', agent.address, ...token, archive]);
-  try {
-    for (let i = 0; i < runs; i += 1) {
-      await measure('ctr', () => ctr('--no-unpack'));
-      await empty(daemon);
-      await measure('imgctl', () => local('--no-unpack'));
-      await empty(daemon);
-      await measure('ctr, unpacked', () => ctr());
-      await empty(daemon);
-      await measure('imgctl, unpacked', () => local());
-      await measure('again', () => local());
-      await empty(daemon);
-      await measure('agent', remote);
-      await measure('again, agent', remote);
-      await empty(daemon);
-    }
-    const seconds = (way: Way) => median((results.get(way) ?? []).map(({ seconds }) => seconds));
-    const ratio = (way: Way, to: Way, limit: number): Row => {
-      const value = seconds(way) / seconds(to);
-      return {
-        what: `containerd ${generation.name}: ${way} / ${to}`,
-        value: `${value.toFixed(2)} (${seconds(way).toFixed(2)} s / ${seconds(to).toFixed(2)} s)`,
-        limit: `≤ ${limit}`,
-        met: value <= limit,
-      };
-    };
-    const peak = (way: Way) => Math.max(...(results.get(way) ?? []).map(({ peakBytes }) => peakBytes));
-    return [
-      ratio('imgctl', 'ctr', 0.6),
-      ratio('imgctl, unpacked', 'ctr, unpacked', 0.7),
-      ratio('agent', 'ctr, unpacked', 0.8),
-      ratio('again', 'imgctl, unpacked', 0.05),
-      ratio('again, agent', 'agent', 0.05),
-      memory(`containerd ${generation.name}: peak memory, ctr image import`, peak('imgctl, unpacked'), 150),
-      memory(`containerd ${generation.name}: peak memory, images import`, peak('agent'), 150),
-      memory(`containerd ${generation.name}: peak memory, agent`, peakResidentBytes(agent.pid), 200),
-    ];
-  } finally {
-    await agent.stop();
-    await daemon.stop();
+  stack.defer(() => agent.stop());
+  const ways = new Measurements<Way>((line) => log(`${generation.name} ${line}`));
+  for (let run = 0; run < runs; run += 1) {
+    await ways.measure('ctr', () => byCtr(daemon, archive, '--no-unpack'));
+    await empty(daemon);
+    await ways.measure('imgctl', () => byCommand(daemon, archive, '--no-unpack'));
+    await empty(daemon);
+    await ways.measure('ctr, unpacked', () => byCtr(daemon, archive));
+    await empty(daemon);
+    await ways.measure('imgctl, unpacked', () => byCommand(daemon, archive));
+    await ways.measure('again', () => byCommand(daemon, archive));
+    await empty(daemon);
+    await ways.measure('agent', () => byAgent(agent, archive));
+    await ways.measure('again, agent', () => byAgent(agent, archive));
+    await empty(daemon);
   }
-}
-
-export function memory(what: string, bytes: number, limitMegabytes: number): Row {
-  const megabytes = bytes / 1e6;
-  return {
-    what,
-    value: `${megabytes.toFixed(0)} MB`,
-    limit: `≤ ${limitMegabytes} MB`,
-    met: megabytes <= limitMegabytes,
-  };
-}
-
-/** Takes everything out of the store, and waits until it is collected. */
-export async function empty(daemon: ContainerdDaemon): Promise<void> {
-  const { stdout } = await daemon.ctr(['-n', 'k8s.io', 'images', 'ls', '-q']);
-  const names = stdout.split('\n').filter(Boolean);
-  if (names.length > 0) await daemon.ctr(['-n', 'k8s.io', 'images', 'rm', '--sync', ...names]);
-  const left = await daemon.ctr(['-n', 'k8s.io', 'content', 'ls', '-q']);
-  const blobs = left.stdout.split('\n').filter(Boolean);
-  if (blobs.length > 0) throw new Error(`${daemon.generation.name} still has ${blobs.length} blobs`);
+  const seconds = (way: Way) => median(ways.of(way).map(({ seconds }) => seconds));
+  const ratio = (way: Way, to: Way, limit: number) =>
+    ratioRow(`containerd ${generation.name}: ${way} / ${to}`, seconds(way), seconds(to), limit);
+  const peak = (way: Way) => Math.max(...ways.of(way).map(({ peakBytes }) => peakBytes));
+  const memoryOf = (who: string, bytes: number, limit: number) =>
+    memoryRow(`containerd ${generation.name}: most memory, ${who}`, bytes, limit);
+  return [
+    ratio('imgctl', 'ctr', limitFor(generation)),
+    ratio('imgctl, unpacked', 'ctr, unpacked', 0.6),
+    ratio('agent', 'ctr, unpacked', 0.8),
+    ratio('again', 'imgctl, unpacked', 0.05),
+    ratio('again, agent', 'agent', 0.05),
+    memoryOf('ctr image import', peak('imgctl, unpacked'), 150),
+    memoryOf('images import', peak('agent'), 150),
+    memoryOf('agent', peakResidentBytes(agent.pid), 200),
+  ];
 }

@@ -1,26 +1,47 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { interrupted } from './interrupted.ts';
 
 export interface Timed {
   readonly seconds: number;
   /** Peak resident memory in bytes. */
   readonly peakBytes: number;
+  /** Share of the machine's processors that was busy meanwhile. */
+  readonly cpu: number;
   readonly stdout: string;
 }
 
-/** Runs a program to its end and measures it. @throws Error with what it printed when it fails */
+export interface TimedOptions {
+  /** Exit statuses that are no failure; default: 0 alone. */
+  readonly statuses?: readonly number[];
+  /** Told of each line of standard output as it comes. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** None of what is measured takes longer. */
+const timeout = 900_000;
+
+/** Runs a program to its end and measures it. @throws Error with what it printed when it fails or hangs */
 export async function timed(
   command: string,
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
+  { statuses = [0], onLine }: TimedOptions = {},
 ): Promise<Timed> {
+  const before = processorTimes();
   const begun = performance.now();
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: interrupted,
+    killSignal: 'SIGKILL',
+    timeout,
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (text) => {
     stdout += text;
   });
+  if (onLine !== undefined) createInterface(child.stdout).on('line', onLine);
   child.stderr.on('data', (text) => {
     stderr += text;
   });
@@ -31,11 +52,13 @@ export async function timed(
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
-  });
-  clearInterval(sampler);
+  }).finally(() => clearInterval(sampler));
   const seconds = (performance.now() - begun) / 1000;
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
-  return { seconds, peakBytes, stdout };
+  const after = processorTimes();
+  if (status === null || !statuses.includes(status))
+    throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${(stdout + stderr).slice(-4000)}`);
+  const cpu = 1 - (after.idle - before.idle) / Math.max(1, after.all - before.all);
+  return { seconds, peakBytes, cpu, stdout };
 }
 
 /** The kernel's own high-water mark of a process that runs; 0 once it is gone. */
@@ -54,4 +77,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1
     ? (sorted[middle] ?? 0)
     : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+function processorTimes(): { readonly idle: number; readonly all: number } {
+  const [, ...times] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').split(/\s+/).map(Number);
+  return { idle: (times[3] ?? 0) + (times[4] ?? 0), all: times.reduce((sum, time) => sum + time, 0) };
 }

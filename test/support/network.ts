@@ -14,6 +14,8 @@ export interface NetworkHost {
   limit(rateMbit: number): Promise<void>;
   /** Takes its link down, or up again. */
   link(state: 'up' | 'down'): Promise<void>;
+  /** What left its interface and what came in so far, in bytes, headers included. */
+  traffic(): Promise<{ readonly sentBytes: number; readonly receivedBytes: number }>;
 }
 
 export interface Network extends AsyncDisposable {
@@ -65,6 +67,7 @@ export async function makeNetwork(names: readonly string[], options: NetworkOpti
         link: async (state) => {
           await run('ip', ['-n', namespace('switch'), 'link', 'set', port, state]);
         },
+        traffic: () => trafficOf(namespace(name)),
       };
       if (options.rateMbit !== undefined) await host.limit(options.rateMbit);
       hosts.push(host);
@@ -74,6 +77,12 @@ export async function makeNetwork(names: readonly string[], options: NetworkOpti
     await stack.disposeAsync();
     throw error;
   }
+}
+
+async function trafficOf(namespace: string) {
+  const { stdout } = await run('ip', ['-n', namespace, '-s', '-j', 'link', 'show', 'dev', 'eth0']);
+  const [{ stats64 }] = JSON.parse(stdout) as [{ stats64: { rx: { bytes: number }; tx: { bytes: number } } }];
+  return { sentBytes: stats64.tx.bytes, receivedBytes: stats64.rx.bytes };
 }
 
 /** A token bucket at the sending end of a link: a burst of 5 ms, and a queue of 50 ms behind it. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import type { ImportEvent } from '../../src/agent-api/events.ts';
 import type { Declaration } from '../../src/agent-api/schemas.ts';
@@ -87,6 +88,31 @@ describe('an import', () => {
     await outcome(target);
   });
 
+  it.skipIf(availableParallelism() < 2)('unpacks several images at once', async () => {
+    const bothBegun = Promise.withResolvers<void>();
+    const begun = new Set<Digest>();
+    const store = node({
+      faults: {
+        // Neither image gets on before the other has begun as well
+        unpack: ({ chainId }) => {
+          begun.add(chainId);
+          if (begun.size === 2) bothBegun.resolve();
+          return bothBegun.promise;
+        },
+      },
+    });
+    const images = [imageOf(['one']), imageOf(['two'])];
+    const declarations = images.map((image, i) => declarationOf(image, `app:${i}`));
+    const target = await open(store, {
+      images: declarations.flatMap(({ images = [] }) => images),
+      documents: declarations.flatMap(({ documents = [] }) => documents),
+    });
+    for (const blob of images.flatMap(({ layers }) => layers)) await put(target, blob);
+    expect((await outcome(target)).at(-1)).toMatchObject({
+      images: [{ state: 'ready' }, { state: 'ready' }],
+    });
+  });
+
   it('finds nothing to do when everything is there, and says so', async () => {
     const store = node();
     const image = imageOf(['a', 'b']);
@@ -139,6 +165,20 @@ describe('an import', () => {
     const { missing } = await target.declare({ images: [{ name: 'app:1', target: image.target }] });
     expect(missing).toEqual([]);
     expect((await outcome(target)).at(-1)).toMatchObject({ images: [{ state: 'ready' }] });
+  });
+
+  it('that started empty keeps nothing of what came too early, once it turns out that no image needs it', async () => {
+    const store = node();
+    const [needed, stray] = [imageOf(['a']), imageOf(['b'])];
+    const target = await open(store, {});
+    for (const { layers } of [needed, stray]) for (const layer of layers) await put(target, layer);
+    expect(target.finished).toBe(false);
+    await target.declare(declarationOf(needed));
+    await outcome(target);
+    const digestsOf = ({ layers }: TestImage) => layers.map(({ descriptor }) => descriptor.digest);
+    expect([...(await store.sizesOf([...digestsOf(needed), ...digestsOf(stray)])).keys()]).toEqual(
+      digestsOf(needed),
+    );
   });
 
   it("picks the node's platform out of an index, and leaves the others be", async () => {
