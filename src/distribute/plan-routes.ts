@@ -301,6 +301,11 @@ export class Routes {
     return [...middle, end];
   }
 
+  /** Whether `from` can be thought to give `to` something: it never failed to since `to` was told of. */
+  canGive(from: NodeState, to: NodeState): boolean {
+    return from.phase === 'ready' && to.phase === 'ready' && !this.#isBad(from, to);
+  }
+
   #isBad(from: NodeState | undefined, to: NodeState): boolean {
     return from !== undefined && this.#badLinks.size > 0 && this.#badLinks.has(linkKey(from, to));
   }
