@@ -38,8 +38,10 @@ export function imagesSyncCommand(context: CommandContext): Command {
     .option('--dry-run', 'show what would be brought where, and bring nothing');
   return addOutputOptions(command)
     .addHelpText('after', examples)
-    .action(async (refs: string[], options: SyncOptions & NodeOptions) => {
+    .action(async (refs: string[], _, self: Command) => {
       const { io } = context;
+      const { withDefaults } = await import('../import-defaults.ts');
+      const options = await withDefaults<SyncOptions & NodeOptions>(self, io);
       const { connectNodes } = await import('../connect-nodes.ts');
       const { sync } = await import('../sync.ts');
       const { formatReference, parseReference } = await import('../../image/reference.ts');
