@@ -2,6 +2,7 @@ import { narrowNodes } from '../discovery/narrow.ts';
 import { readPeerSource } from '../distribute/peer-source.ts';
 import { chooseImages } from '../distribute/sync-choice.ts';
 import { withoutLost } from '../distribute/sync-lost.ts';
+import { syncReceiver } from '../distribute/sync-receiver.ts';
 import { ImgctlError } from '../errors.ts';
 import type { Reporter } from '../output/reporter.ts';
 import { askNodes } from './ask-nodes.ts';
@@ -54,11 +55,12 @@ export async function sync(
   );
   if (choice.images.length === 0) throw choice.refused[0] ?? nothing();
   const givers = listed.map(({ node }) => node);
-  const whole = await readPeerSource(
+  const { source: whole, lost: unread } = await readPeerSource(
     choice.images,
     givers.map(({ name, node }) => ({ name, readBlob: node.readBlob })),
     signal,
   );
+  if (whole.images.length === 0) throw unread[0] ?? nothing();
   const layers = whole.layers.map(({ digest }) => digest);
   const held = await askNodes(givers, async ({ node }, stop) => [...(await node.have(layers, stop))], {
     signal,
@@ -70,10 +72,15 @@ export async function sync(
     has: answer,
   }));
   whole.offer(has.flatMap((giver) => giver.has));
-  const { source, lost } = await withoutLost(whole, { nodes: to, platforms: options.platform, signal });
-  const refused = [...choice.refused, ...lost];
+  const { source, lost } = await withoutLost(whole, {
+    nodes: to,
+    platforms: options.platform,
+    withinMs: listWithinMs,
+    signal,
+  });
+  const refused = [...choice.refused, ...unread, ...lost];
   if (source.images.length === 0) throw refused[0] ?? nothing();
-  for (const { message, hint } of refused) reporter.warn(`left out: ${message}${hint ? ` ${hint}` : ''}`);
+  for (const { message, hint } of refused) reporter.warn(`left out: ${message}${hint ? `. ${hint}` : ''}`);
   const { describeImages } = await import('../archive/archive.ts');
   const summary = await describeImages(source, signal);
   const pinned = choice.images.filter((image) => image.pinned);
@@ -84,7 +91,11 @@ export async function sync(
       `not pinned on the other nodes: ${pinned.map(({ name }) => name).join(', ')}; name them alone to pin them.`,
     );
   const all = { ...options, ...(pin ? { pin } : {}), relay: 'auto' as const, concurrency: 4 };
-  return pushSource({ source, summary, nodes: to, givers: has, refused, options: all, reporter, begun }, io);
+  const receivers = to.map(syncReceiver);
+  return pushSource(
+    { source, summary, nodes: receivers, givers: has, refused, options: all, reporter, begun },
+    io,
+  );
 }
 
 function alone(): ImgctlError {

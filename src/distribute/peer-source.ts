@@ -1,4 +1,4 @@
-import { hasCode, ImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { type Digest, shortDigest } from '../image/digest.ts';
 import { isDocumentType, maxDocumentBytes, parseDocument } from '../image/documents.ts';
@@ -35,12 +35,12 @@ export interface PeerSource extends ImageSource {
   without(targets: ReadonlySet<Digest>): PeerSource;
 }
 
-/** @throws ImgctlError `blob_unknown`, and those of reading and parsing documents */
+/** An image whose documents cannot be read from any of its holders is left out, and `lost` says why. */
 export async function readPeerSource(
   images: readonly ChosenImage[],
   peers: readonly DocumentPeer[],
   signal: AbortSignal,
-): Promise<PeerSource> {
+): Promise<{ readonly source: PeerSource; readonly lost: readonly ImgctlError[] }> {
   const documents = new Map<Digest, Uint8Array>();
   const layers = new Map<Digest, Map<Digest, Descriptor>>();
   const read = async (descriptor: Descriptor, holders: readonly string[]) => {
@@ -54,7 +54,7 @@ export async function readPeerSource(
     if (bytes !== undefined) documents.set(descriptor.digest, bytes);
     return bytes;
   };
-  for (const { name, digest, mediaType, size, holders } of images) {
+  const readImage = async ({ name, digest, mediaType, size, holders }: ChosenImage) => {
     const own = new Map<Digest, Descriptor>();
     const visit = async (descriptor: Descriptor, depth: number): Promise<void> => {
       if (!isDocumentType(descriptor.mediaType) || depth > 8) return;
@@ -68,9 +68,20 @@ export async function readPeerSource(
     };
     await visit({ digest, mediaType, size }, 0);
     if (!documents.has(digest)) throw lostDocument(name, digest, holders);
-    layers.set(digest, own);
+    return own;
+  };
+  const whole: ChosenImage[] = [];
+  const lost: ImgctlError[] = [];
+  for (const image of images) {
+    try {
+      layers.set(image.digest, await readImage(image));
+      whole.push(image);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      lost.push(unreadable(image, toImgctlError(thrown)));
+    }
   }
-  return sourceOf(images, documents, layers, new Set());
+  return { source: sourceOf(whole, documents, layers, new Set()), lost };
 }
 
 function sourceOf(
@@ -140,4 +151,14 @@ function lostDocument(image: string, digest: Digest, nodes: readonly string[]): 
       context: { image, digest, nodes },
     },
   );
+}
+
+function unreadable({ name, holders }: ChosenImage, error: ImgctlError): ImgctlError {
+  if (error.code === 'blob_unknown') return error;
+  const { code, message, context } = error;
+  return new ImgctlError(code, `${name} cannot be read on ${holders.join(', ')}: ${message}`, {
+    hint: 'Import the image there again, from an archive.',
+    context: { ...context, image: name, nodes: holders },
+    cause: error,
+  });
 }

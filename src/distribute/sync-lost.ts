@@ -9,6 +9,8 @@ import type { PeerSource } from './peer-source.ts';
 interface LostOptions {
   readonly nodes: readonly { readonly name: string; readonly node: ImportNode }[];
   readonly platforms?: readonly string[] | undefined;
+  /** A node that says nothing for so long is not waited for. Milliseconds. */
+  readonly withinMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -18,7 +20,7 @@ interface LostOptions {
  */
 export async function withoutLost(
   source: PeerSource,
-  { nodes, platforms, signal }: LostOptions,
+  { nodes, platforms, withinMs, signal }: LostOptions,
 ): Promise<{ readonly source: PeerSource; readonly lost: readonly ImgctlError[] }> {
   const documents = await collectDocuments(source, { onlyWhole: false, signal });
   const images = source.images.map(({ name, target }) => ({ name, target }));
@@ -31,7 +33,10 @@ export async function withoutLost(
   await Promise.all(
     nodes.map(async ({ name, node }) => {
       try {
-        const { missing } = await node.previewImport(declaration, signal);
+        const { missing } = await node.previewImport(
+          declaration,
+          AbortSignal.any([signal, AbortSignal.timeout(withinMs)]),
+        );
         for (const { digest, mediaType } of missing)
           if (
             !isManifestType(mediaType) &&
