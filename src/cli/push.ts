@@ -1,14 +1,15 @@
 import type { ArchiveInput } from '../archive/archive.ts';
 import type { FanOutNode, FanOutOptions } from '../distribute/fan-out-options.ts';
 import type { Reporter } from '../output/reporter.ts';
+import { concurrencyWithin } from './concurrency-within.ts';
 import type { CommandContext } from './context.ts';
 import { type ExitStatus, exitStatus, statusOfAnswers, statusOfRun } from './exit-codes.ts';
 import { interrupted } from './interrupted.ts';
 import { openArchives } from './open-archives.ts';
-import { type ImportOptions, platformsOf } from './options.ts';
+import { type ImportOptions, platformsOf, type RateOptions } from './options.ts';
 import { pullPolicyAdvice } from './pull-policy-advice.ts';
 
-export interface PushOptions extends ImportOptions {
+export interface PushOptions extends ImportOptions, RateOptions {
   readonly strict?: boolean;
   readonly relay?: FanOutOptions['relay'];
   readonly dryRun?: boolean;
@@ -28,6 +29,7 @@ export async function push(
 ): Promise<ExitStatus> {
   const begun = performance.now();
   const { signal } = io;
+  const concurrency = concurrencyWithin(options, nodes.length);
   const { spoolDir, tag } = options;
   await using archives = await openArchives(inputs, { reporter, signal, spoolDir, tag });
   const { distribute, previewDistribution } = await import('../distribute/fan-out.ts');
@@ -43,7 +45,7 @@ export async function push(
     retries: options.retries,
     stallTimeoutMs: options.stallTimeout,
     strict: options.strict === true,
-    concurrency: options.concurrency,
+    concurrency,
     relay: options.relay,
     onEvent: (event) => reporter.event(event),
     signal,
@@ -76,5 +78,6 @@ function declarationOf(options: PushOptions): FanOutOptions['declaration'] {
     ...(platforms === undefined ? {} : { platforms }),
     ...(options.pin ? { pin: true } : {}),
     ...(options.unpack ? {} : { unpack: false }),
+    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
   };
 }

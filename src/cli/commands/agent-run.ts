@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
-import { addValue, parseCount } from '../parse-values.ts';
+import { addValue, parseCount, parseRate } from '../parse-values.ts';
 import { programVersion } from '../version.ts';
 
 const examples = `
@@ -37,6 +37,7 @@ interface Options {
   readonly probeListen?: string;
   readonly insecureHttp?: boolean;
   readonly maxImports?: number;
+  readonly maxRate?: number;
 }
 
 export function agentRunCommand(context: CommandContext): Command {
@@ -70,11 +71,17 @@ export function agentRunCommand(context: CommandContext): Command {
     )
     .option('--insecure-http', 'allow addresses beyond loopback without TLS')
     .option('--max-imports <n>', 'imports open at once', parseCount(1, 10_000))
+    .option(
+      '--max-rate <rate>',
+      'bound of what goes to other nodes, whatever imports ask for: 200M is 200 Mbit/s (env: IMGCTL_MAX_RATE)',
+      parseRate,
+    )
     .addHelpText('after', examples)
     .action(async ({ listen, insecureHttp = false, ...settings }: Options) => {
       const { runAgent } = await import('../../agent/main.ts');
       const { env, signal } = context.io;
       const variable = (name: string) => env[name]?.trim() || undefined;
+      const maxRate = variable('IMGCTL_MAX_RATE');
       await runAgent(
         {
           ...settings,
@@ -85,6 +92,7 @@ export function agentRunCommand(context: CommandContext): Command {
           tlsKey: settings.tlsKey ?? variable('IMGCTL_TLS_KEY'),
           caFile: settings.caFile ?? variable('IMGCTL_CA_FILE'),
           clientCa: settings.clientCa ?? variable('IMGCTL_CLIENT_CA'),
+          maxRate: settings.maxRate ?? (maxRate === undefined ? undefined : parseRate(maxRate)),
           probeListen: settings.probeListen ?? variable('IMGCTL_PROBE_LISTEN'),
         },
         { signal, env, version: programVersion() },
