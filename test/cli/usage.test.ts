@@ -56,6 +56,11 @@ describe('a wrong command line', () => {
     expect(status).toBe(2);
   });
 
+  it('names the variable of the environment that holds it', async () => {
+    const { status, stderr } = await runCli(['agent', 'run'], { env: { IMGCTL_MAX_RATE: 'fast' } });
+    expect([status, stderr]).toEqual([2, expect.stringContaining('IMGCTL_MAX_RATE: not a rate: "fast"')]);
+  });
+
   it('is one JSON document where JSON is asked for', async () => {
     for (const args of [
       ['--output', 'json', '--nodez'],

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { ImgctlError, toImgctlError } from '../../errors.ts';
 import type { CommandContext } from '../context.ts';
 import { addValue, parseCount, parseRate } from '../parse-values.ts';
 import { programVersion } from '../version.ts';
@@ -81,7 +82,6 @@ export function agentRunCommand(context: CommandContext): Command {
       const { runAgent } = await import('../../agent/main.ts');
       const { env, signal } = context.io;
       const variable = (name: string) => env[name]?.trim() || undefined;
-      const maxRate = variable('IMGCTL_MAX_RATE');
       await runAgent(
         {
           ...settings,
@@ -92,10 +92,20 @@ export function agentRunCommand(context: CommandContext): Command {
           tlsKey: settings.tlsKey ?? variable('IMGCTL_TLS_KEY'),
           caFile: settings.caFile ?? variable('IMGCTL_CA_FILE'),
           clientCa: settings.clientCa ?? variable('IMGCTL_CLIENT_CA'),
-          maxRate: settings.maxRate ?? (maxRate === undefined ? undefined : parseRate(maxRate)),
+          maxRate: settings.maxRate ?? rateIn(variable('IMGCTL_MAX_RATE')),
           probeListen: settings.probeListen ?? variable('IMGCTL_PROBE_LISTEN'),
         },
         { signal, env, version: programVersion() },
       );
     });
+}
+
+/** @throws ImgctlError `usage`, which names the variable */
+function rateIn(text: string | undefined): number | undefined {
+  try {
+    return text === undefined ? undefined : parseRate(text);
+  } catch (error) {
+    const { code, message, hint } = toImgctlError(error);
+    throw new ImgctlError(code, `IMGCTL_MAX_RATE: ${message}`, { hint });
+  }
 }
