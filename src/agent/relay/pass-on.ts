@@ -7,6 +7,7 @@ import { StallClock } from '../../transfer/stall-clock.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
 import type { Branch } from './branch.ts';
 import { failuresOf, resultsOf } from './relay-results.ts';
+import type { Coding } from './wire-body.ts';
 
 /** So that, of a route, the last one cuts off first who stalls: those before it would take all behind with them. */
 const perHopMs = 50;
@@ -17,6 +18,7 @@ export interface PassingOn {
   /** The next hop, and those behind it. */
   readonly route: readonly RelayHop[];
   readonly blob: BlobToSend;
+  readonly coding: Coding;
   /** What comes of the blob. Where it ends before the blob does, this node has it whole. */
   readonly body: Branch;
   /** The next hop is cut off when it neither takes a byte nor gives a sign of work for so long, in milliseconds. */
@@ -26,7 +28,7 @@ export interface PassingOn {
 
 /** Sends a blob to the next hop while it comes, and answers what became of it there and behind. Never rejects. */
 export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]> {
-  const { peers, route, blob, body, stallMs, signal } = passing;
+  const { peers, route, blob, coding, body, stallMs, signal } = passing;
   const [next, ...relay] = route;
   if (next === undefined) return [];
   const cut = new AbortController();
@@ -56,7 +58,12 @@ export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]
       waits = 'for the hop';
       body.close();
     };
-    const answer = await peer.client.putInto(next.import, blob, bytes, until, { relay, onAlive, onEnough });
+    const answer = await peer.client.putInto(next.import, blob, bytes, until, {
+      relay,
+      encoding: coding.name,
+      onAlive,
+      onEnough,
+    });
     return resultsOf(route, answer);
   } catch (error) {
     return failuresOf(route, toImgctlError(error));
@@ -67,16 +74,17 @@ export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]
 
 /** What comes, as long as this node needs it too; once it has the blob, what is left of it from its own store. */
 async function* wholeBlob(
-  { body, store, blob, signal }: PassingOn,
+  { body, coding, store, blob, signal }: PassingOn,
   isEnough: () => boolean,
 ): AsyncGenerator<Uint8Array> {
   let at = blob.offset;
   for await (const chunk of body) {
-    at += chunk.byteLength;
+    at += coding.contentBytes(chunk);
     yield chunk;
   }
   const length = blob.size - at;
-  if (length > 0 && !isEnough()) yield* store.read(blob.digest, { offset: at, length }, signal);
+  if (length > 0 && !isEnough())
+    yield* coding.encode(store.read(blob.digest, { offset: at, length }, signal));
 }
 
 /** For which the next hop of a route may hold up this node's store, in milliseconds. */
