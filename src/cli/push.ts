@@ -11,6 +11,7 @@ import { pullPolicyAdvice } from './pull-policy-advice.ts';
 export interface PushOptions extends ImportOptions {
   readonly strict?: boolean;
   readonly relay?: FanOutOptions['relay'];
+  readonly wireCompression?: FanOutOptions['wireCompression'];
   readonly dryRun?: boolean;
 }
 
@@ -45,6 +46,7 @@ export async function push(
     strict: options.strict === true,
     concurrency: options.concurrency,
     relay: options.relay,
+    wireCompression: options.wireCompression,
     onEvent: (event) => reporter.event(event),
     signal,
   };
