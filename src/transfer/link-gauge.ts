@@ -1,6 +1,6 @@
 /** A verdict rests on so much content and so long a time at least. Bytes, milliseconds. */
-const windowBytes = 4 * 1024 * 1024;
-const windowMs = 50;
+const windowBytes = 32 * 1024 * 1024;
+const windowMs = 500;
 /** After so long the other way is tried again: links are shared. Milliseconds. */
 const standsMs = 10_000;
 /** Compressing takes processors from others: it must gain more than this. */
@@ -10,7 +10,8 @@ type Way = 'compressed' | 'stored';
 
 /**
  * Whether compressing makes blobs go faster, found out while they go, for all of one run together: they share the link
- * and the processors. Nothing is known at first, and bytes are compressed.
+ * and the processors. Nothing is known at first, and bytes are compressed. The first window says nothing: the buffers of
+ * the sockets take megabytes at once, also where the link is slow. What is small is thus always compressed.
  *
  * The link is certainly the slower one when the compressor is idle for more than half of the time, and what goes over
  * the link is less than a quarter of what could be compressed: then there is no more to find out. Otherwise the next
@@ -20,6 +21,7 @@ type Way = 'compressed' | 'stored';
 export class LinkGauge {
   readonly #now: () => number;
   #way: Way = 'compressed';
+  #buffersAreFull = false;
   /** Content bytes per millisecond of the last window of each way. */
   readonly #pace: Record<Way, number | undefined> = { compressed: undefined, stored: undefined };
   #decidedAt: number | undefined;
@@ -66,7 +68,8 @@ export class LinkGauge {
     const now = this.#now();
     const ms = this.#flowedMs + (this.#open > 0 ? now - this.#since : 0);
     if (this.#content < windowBytes || ms < windowMs) return;
-    this.#judge(ms, now);
+    if (this.#buffersAreFull) this.#judge(ms, now);
+    this.#buffersAreFull = true;
     this.#since = now;
     this.#flowedMs = 0;
     this.#content = 0;
