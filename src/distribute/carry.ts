@@ -114,7 +114,7 @@ async function fetchBlob(
     // That no peer gave it is the peers' fault
     return [
       error.context.phase === 'fetch'
-        ? { node: to, result: { ok: false, offset: 0, reason: 'link' }, error }
+        ? { node: to, result: { ok: false, reason: 'link' }, error }
         : failedHop(to, error),
     ];
   }

@@ -23,7 +23,7 @@ const linkCodes: ReadonlySet<ErrorCode> = new Set([
 const routeCodes: ReadonlySet<ErrorCode> = new Set(['interrupted', 'node_stalled', 'offset_mismatch']);
 
 /** Of the node itself nothing can be fed to it until it was asked anew. */
-export function failedHop(node: string, error: ImgctlError, offset = 0): HopEnd {
+export function failedHop(node: string, error: ImgctlError, offset?: number): HopEnd {
   const reason = routeCodes.has(error.code) ? 'route' : linkCodes.has(error.code) ? 'link' : 'node';
   return { node, result: { ok: false, offset, reason }, error };
 }
@@ -48,7 +48,7 @@ export function hopEnds(route: readonly string[], answer: PutResult): readonly H
       const hop = answer.relay[i];
       if (hop?.ok === true) return { node, result: { ok: true } };
       return hop?.error === undefined
-        ? { node, result: { ok: false, offset: hop?.offset ?? 0, reason: 'route' } }
+        ? { node, result: { ok: false, offset: hop?.offset, reason: 'route' } }
         : failedHop(node, errorFromWire(hop.error), hop.offset);
     }),
   ];

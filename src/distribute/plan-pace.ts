@@ -9,10 +9,16 @@ const lagMs = 1_000;
 const headMs = 2_500;
 /** Nothing at all for this long, and others move: it is not waited for. */
 const stuckMs = 1_500;
-const lookMs = 500;
+const lookMs = 250;
+/** More than is on its way between two hops that both work. */
+const gapBytes = 256 * 1024;
 /** Slow: below this part of what the quickest take. Between the two, nothing changes. */
 const slowBelow = 0.3;
 const quickAbove = 0.65;
+/** With so much left of a transfer, or so little time, the next begins; nodes are heard of at least this often. */
+const nearlyBytes = 1.5 * 1024 * 1024;
+const nearlyMs = 60;
+const unheardMs = 400;
 const keptPerSecond = 0.85;
 const maxLevel = 10;
 
@@ -28,9 +34,20 @@ export class Pace {
   #best = 0;
   #bestMs = 0;
   #lookedMs = 0;
+  /** When anything was last heard to move. */
+  #movedMs = 0;
 
   constructor(state: PlanState) {
     this.#state = state;
+  }
+
+  /** So little is left of it, as far as can be told between two reports, that its links are to have the next. */
+  isNearlyDone({ offset, movedMs, transfer, node, ended }: Hop): boolean {
+    if (ended || offset === 0) return false;
+    const rate = node.taken.latest / Math.max(1, node.into.size);
+    const since = Math.min(unheardMs, this.#state.nowMs - movedMs);
+    const left = transfer.parcel.size - offset - since * rate;
+    return left <= Math.max(nearlyBytes, nearlyMs * rate);
   }
 
   /** Answers the transfers to cancel, because a node in them was found to be slow. */
@@ -41,6 +58,7 @@ export class Pace {
     this.#state.nowMs = Math.max(this.#state.nowMs, atMs);
     if (bytes > 0) for (const moved of [node, ...hop.senders]) moved.activeMs = atMs;
     if (bytes > 0) hop.movedMs = atMs;
+    if (bytes > 0) this.#movedMs = atMs;
     transfer.beganMs ??= atMs;
     node.taken.add(bytes, atMs);
     if (hop.senders.length === 0) this.#source.add(bytes, atMs);
@@ -53,8 +71,8 @@ export class Pace {
   }
 
   /**
-   * Finds chains through which nothing comes at all, and who in them is not heard of elsewhere either. Others need not
-   * wait until whoever carries out the plan gives such a node up.
+   * Finds who hangs: nothing comes to it, though the one before it has more, and nothing of it is heard elsewhere.
+   * Answers the transfers that wait for it; others need not wait until whoever carries out the plan gives it up.
    */
   stuck(): readonly TransferState[] {
     const now = this.#state.nowMs;
@@ -62,16 +80,29 @@ export class Pace {
     this.#lookedMs = now;
     const found: TransferState[] = [];
     for (const transfer of this.#state.transfers.values()) {
-      const hop = transfer.hops.find(({ ended }) => !ended);
-      if (hop === undefined || hop.offset >= transfer.parcel.size || now - hop.movedMs < stuckMs) continue;
       if (transfer.cancelled || transfer.parcel.blobs.length > 1) continue;
-      const silent = [hop.node, ...hop.senders].filter(
+      const at = transfer.hops.findIndex((hop, i) => this.#standsStill(hop, transfer.hops[i - 1]));
+      const hop = transfer.hops[at];
+      if (hop === undefined) continue;
+      const silent = [hop.node, ...(at === 0 ? hop.senders : [])].filter(
         ({ activeMs, level }) => level === 0 && now - activeMs >= stuckMs,
       );
-      for (const node of silent) node.level = maxLevel;
-      if (silent.length > 0 && (transfer.hops.length > 1 || !silent.includes(hop.node))) found.push(transfer);
+      for (const node of silent) {
+        node.level = maxLevel;
+        const through = [...node.into.values(), ...node.out].map((other) => other.transfer);
+        found.push(
+          ...through.filter(({ hops }) => hops.some((other) => other.node !== node && !other.ended)),
+        );
+      }
     }
     return found;
+  }
+
+  #standsStill(hop: Hop, before: Hop | undefined): boolean {
+    const { ended, movedMs, offset, transfer, senders } = hop;
+    if (ended || this.#state.nowMs - movedMs < stuckMs || offset >= transfer.parcel.size) return false;
+    if (before !== undefined) return before.ended || isAhead(before, hop, gapBytes);
+    return senders.length > 0 || this.#state.nowMs - this.#movedMs < stuckMs;
   }
 
   #compare(hop: Hop, rate: number, atMs: number): void {
@@ -100,7 +131,7 @@ export class Pace {
     for (const [i, hop] of transfer.hops.entries()) {
       const before = transfer.hops[i - 1];
       if (before === undefined || hop.ended) continue;
-      const lags = before.offset - hop.offset >= lagBytes;
+      const lags = isAhead(before, hop, lagBytes);
       held ||= lags;
       if (!lags) hop.lagSinceMs = undefined;
       else hop.lagSinceMs ??= atMs;
@@ -141,4 +172,9 @@ export class Pace {
   #levelOf(rate: number): number {
     return Math.max(0, Math.min(maxLevel, Math.round(Math.log2(this.#best / Math.max(rate, 1e-9)))));
   }
+}
+
+/** That it held more before this began does not say that it has more of it to give. */
+function isAhead(before: Hop, { offset }: Hop, bytes: number): boolean {
+  return before.offset > before.held && before.offset - offset >= bytes;
 }

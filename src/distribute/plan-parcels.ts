@@ -1,5 +1,5 @@
 import type { Digest } from '../image/digest.ts';
-import { NodeSet } from './plan-node-set.ts';
+import type { NodeSet } from './plan-node-set.ts';
 import type { Parcel } from './plan-state.ts';
 import type { PlanBlob } from './plan-types.ts';
 
@@ -58,11 +58,8 @@ function parcelOf(group: readonly LooseBlob[], index: number): Parcel {
     holders: first.holders,
     // A small blob is sent from its beginning
     offsets: group.length === 1 && size > smallBytes ? first.offsets : new Map(),
-    first: new NodeSet(),
-    inGrid: false,
-    row: undefined,
-    before: undefined,
     receiving: 0,
     rising: 0,
+    risingFirst: 0,
   };
 }

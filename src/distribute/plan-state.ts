@@ -19,16 +19,12 @@ export interface Parcel {
   readonly holders: NodeSet;
   /** Where something is there already. */
   readonly offsets: Map<number, number>;
-  /** Got it from the source: on them it depends how soon others have it. */
-  readonly first: NodeSet;
-  /** It went to a row of the grid; and the parcel that went to the row before. */
-  inGrid: boolean;
-  row: TransferState | undefined;
-  before: Parcel | undefined;
   /** Are getting it. */
   receiving: number;
   /** Of these: will be able to give it to others, and are not slow. */
   rising: number;
+  /** Of these: get it from the source, and so before others do. */
+  risingFirst: number;
 }
 
 export interface NodeState {
@@ -36,6 +32,8 @@ export interface NodeState {
   readonly name: string;
   relays: boolean;
   fetches: boolean;
+  /** Of a route's header. */
+  hopBytes: number;
   phase: 'ready' | 'doubtful' | 'failed';
   readonly into: Map<Parcel, Hop>;
   readonly out: Set<Hop>;
@@ -63,6 +61,8 @@ export interface Hop {
   inCharge: number;
   outCharge: number;
   offset: number;
+  /** What it held when this began: as far as that it discards what comes. */
+  readonly held: number;
   /** When it last got anything, or was to. */
   movedMs: number;
   lagSinceMs: number | undefined;
@@ -117,6 +117,7 @@ export class PlanState {
       name,
       relays: false,
       fetches: false,
+      hopBytes: 0,
       phase: 'doubtful',
       into: new Map(),
       out: new Set(),
@@ -181,6 +182,7 @@ export class PlanState {
         inCharge: charge,
         outCharge: (charge * share(node.level)) / Math.max(1, before === undefined ? feeders.length : 1),
         offset: held[i] ?? 0,
+        held: held[i] ?? 0,
         movedMs: this.nowMs,
         lagSinceMs: undefined,
         ended: false,
@@ -197,6 +199,7 @@ export class PlanState {
       parcel.waiting.delete(node.index);
       parcel.receiving += 1;
       if (hop.rising) parcel.rising += 1;
+      if (hop.rising && transfer.fromSource) parcel.risingFirst += 1;
     });
     if (transfer.fromSource) {
       transfer.sourceCharge = transfer.hops[0]?.outCharge ?? 0;
@@ -206,7 +209,7 @@ export class PlanState {
     return described(transfer, feeders, offset, fetch);
   }
 
-  /** What is left of it is little: its node, and the source, may take the next. Answers whether that is new. */
+  /** What is left of it is little: its node, and who feeds it, may take the next. Answers whether that is new. */
   ease(hop: Hop): boolean {
     if (hop.ended) return false;
     const eased = Math.min(hop.inCharge, 0.25);
@@ -214,6 +217,12 @@ export class PlanState {
     hop.node.inLoad += eased - hop.inCharge;
     hop.inCharge = eased;
     this.weigh(hop.node);
+    const easedOut = Math.min(hop.outCharge, eased);
+    for (const sender of hop.senders) {
+      sender.outLoad += easedOut - hop.outCharge;
+      this.weigh(sender);
+    }
+    hop.outCharge = easedOut;
     const { transfer } = hop;
     if (!transfer.fromSource || transfer.hops[0] !== hop) return true;
     this.sourceLoad += Math.min(0, eased - transfer.sourceCharge);
@@ -237,9 +246,10 @@ export class PlanState {
     }
     parcel.receiving -= 1;
     if (hop.rising) parcel.rising -= 1;
+    if (hop.rising && transfer.fromSource) parcel.risingFirst -= 1;
     transfer.open -= 1;
-    // The source's part is over when its first hop is; but in the grid all go in step, and the row goes on as one
-    if (transfer.open === 0 || (transfer.hops[0] === hop && !parcel.inGrid)) {
+    // The source's part is over when its first hop is
+    if (transfer.open === 0 || transfer.hops[0] === hop) {
       this.sourceLoad -= transfer.sourceCharge;
       transfer.sourceCharge = 0;
     }

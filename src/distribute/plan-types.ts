@@ -18,18 +18,23 @@ export interface PlanNode {
   readonly relays: boolean;
   /** Can be told to fetch from peers. */
   readonly fetches: boolean;
+  /** What naming it takes of a route's header, in bytes. Absent: as much as leaves room for the longest chain. */
+  readonly hopBytes?: number | undefined;
 }
 
 export interface PlanLimits {
   /**
    * Large transfers at once over one link in one direction; as many again where a chain of all goes through. Absent: by
-   * the number of nodes. With more than a hundred nodes anything but 1 is slower.
+   * the number of nodes. With more nodes than one chain takes anything but 1 is slower.
    */
   readonly concurrency?: number | undefined;
-  /** Up to this many nodes stand in one chain, more in a grid. Absent: the larger the blob, the more. */
+  /** No more nodes than this stand in one chain. Absent: as many as a request can name. */
   readonly chainLength?: number | undefined;
-  /** With no more than this left of a transfer, the next begins, so that the link does not wait for it. */
-  readonly windowBytes?: number | undefined;
+  /**
+   * Nor than this in a chain that a node feeds from its store. Absent: 1, so that each of them fetches. More is much
+   * better for many nodes, but only where it is carried out as a chain, not as fetches over the feeder's one uplink.
+   */
+  readonly fedLength?: number | undefined;
 }
 
 export interface PlanOptions {
@@ -80,8 +85,8 @@ export type HopResult =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      /** What it holds now of the blob. */
-      readonly offset: number;
+      /** What it holds now of the blob; absent: nobody can say, so it is taken to hold what it last told. */
+      readonly offset?: number | undefined;
       /**
        * `node`: it failed itself (its store, its answer): it gets nothing until `nodeReady` tells of it anew.
        * `link`: it could not be reached by who should feed it; another may.
@@ -107,6 +112,11 @@ export type PlanEvent =
       readonly offset: number;
       readonly atMs: number;
     }
+  /**
+   * What time it is. To be told twice a second: of what stands still nothing else is heard, and others are to be fed by
+   * other routes.
+   */
+  | { readonly type: 'time'; readonly atMs: number }
   /** One node's part has ended before the whole: others can have it from there. */
   | {
       readonly type: 'hopEnded';

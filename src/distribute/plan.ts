@@ -6,9 +6,13 @@ import { Routes } from './plan-routes.ts';
 import { type Hop, type NodeState, type Parcel, PlanState, type TransferState } from './plan-state.ts';
 import type { HopResult, PlanAction, PlanBlob, PlanEvent, PlanNode, PlanOptions } from './plan-types.ts';
 
-/** Up to this many nodes, several large blobs go at once; of more, one is to be with all before the next is. */
-const fewNodes = 128;
-const defaultWindowBytes = 4 * 1024 * 1024;
+/**
+ * A route names all nodes of a chain but the first, in a header that has its bounds (agent-api/relay.ts). Up to so many
+ * nodes stand in one chain, and several large blobs go at once; of more, one is to be with all before the next is.
+ */
+const longestChain = 60;
+/** What is nearly done is looked for this often, in milliseconds. */
+const easeMs = 20;
 /** A link to a node that failed as often as this is the node's own trouble. */
 const linkFailures = 4;
 
@@ -44,7 +48,7 @@ export class Plan {
   #order = 0;
   #changed = false;
   #plannedFor = -1;
-  #grid = { rows: 0, gridNodes: 0 };
+  #easedMs = 0;
 
   constructor(options: PlanOptions) {
     this.#options = options;
@@ -55,7 +59,7 @@ export class Plan {
 
   handle(event: PlanEvent): void {
     // Most progress changes nothing
-    this.#changed ||= event.type !== 'progress';
+    this.#changed ||= event.type !== 'progress' && event.type !== 'time';
     switch (event.type) {
       case 'nodeReady':
         this.#nodeReady(event.node);
@@ -71,6 +75,9 @@ export class Plan {
         break;
       case 'progress':
         this.#progress(event.transfer, event.node, event.offset, event.atMs);
+        break;
+      case 'time':
+        this.#time(event.atMs);
         break;
       case 'hopEnded':
         this.#hopEnded(this.#hop(event.transfer, event.node), event.result);
@@ -91,8 +98,8 @@ export class Plan {
     const starts = this.#routes
       .choose([...this.#open], {
         relay: this.#options.relay,
-        chainLength: this.#options.limits?.chainLength,
-        ...this.#grid,
+        chainLength: this.#options.limits?.chainLength ?? longestChain,
+        fedLength: this.#options.limits?.fedLength ?? 1,
       })
       .map((transfer) => ({ type: 'start' as const, transfer }));
     return [...cancels, ...starts];
@@ -123,11 +130,11 @@ export class Plan {
     return [...lost].map(([node, digests]) => ({ node, digests }));
   }
 
-  #nodeReady({ name, lacks, has, relays, fetches }: PlanNode): void {
+  #nodeReady({ name, lacks, has, relays, fetches, hopBytes = 0 }: PlanNode): void {
     const node = this.#state.node(name);
     if (node.phase === 'ready') this.#state.ready -= 1;
-    this.#routes.forgive(node);
-    Object.assign(node, { phase: 'ready', relays, fetches, unreached: 0, slowOut: false });
+    this.#routes.badLinks.forgive(node);
+    Object.assign(node, { phase: 'ready', relays, fetches, hopBytes, unreached: 0, slowOut: false });
     this.#state.ready += 1;
     this.#forget(node);
     for (const digest of has) this.#holds(node, digest);
@@ -203,16 +210,26 @@ export class Plan {
   #progress(id: number, name: string, offset: number, atMs: number): void {
     const hop = this.#hop(id, name);
     if (hop === undefined || hop.ended) return;
-    const { transfer } = hop;
-    const window =
-      this.#options.limits?.windowBytes ?? (this.#state.ready <= fewNodes ? defaultWindowBytes : 0);
-    for (const held of [...this.#pace.progress(hop, offset, atMs), ...this.#pace.stuck()]) {
-      if (held.cancelled) continue;
-      held.cancelled = true;
-      this.#cancels.push(held.id);
+    this.#give(this.#pace.progress(hop, offset, atMs));
+    this.#time(atMs);
+  }
+
+  #time(atMs: number): void {
+    this.#state.nowMs = Math.max(this.#state.nowMs, atMs);
+    this.#give(this.#pace.stuck());
+    if (this.#state.nowMs - this.#easedMs < easeMs) return;
+    this.#easedMs = this.#state.nowMs;
+    for (const { hops } of this.#state.transfers.values())
+      for (const hop of hops) if (this.#pace.isNearlyDone(hop) && this.#state.ease(hop)) this.#changed = true;
+  }
+
+  #give(up: readonly TransferState[]): void {
+    for (const transfer of up) {
+      if (transfer.cancelled) continue;
+      transfer.cancelled = true;
+      this.#cancels.push(transfer.id);
       this.#changed = true;
     }
-    if (transfer.parcel.size - hop.offset <= window && this.#state.ease(hop)) this.#changed = true;
   }
 
   #hopEnded(hop: Hop | undefined, result: HopResult): void {
@@ -226,11 +243,11 @@ export class Plan {
       if (node.relays && node.phase === 'ready') parcel.holders.add(node.index);
       return;
     }
-    hop.offset = result.offset;
+    hop.offset = result.offset ?? hop.offset;
     this.#lostRoute(hop);
     if (result.reason === 'route' || node.phase !== 'ready') return;
     if (result.reason === 'link') {
-      for (const sender of hop.senders) this.#routes.noteBadLink(sender, node);
+      for (const sender of hop.senders) this.#routes.badLinks.add(sender, node);
       node.unreached += 1;
       if (hop.senders.length > 0 && node.unreached < linkFailures) return;
     }
@@ -288,8 +305,7 @@ export class Plan {
     this.#plannedFor = this.#state.ready;
     const { limits } = this.#options;
     const ready = this.#state.ready;
-    if (this.#grid.rows === 0) this.#grid = gridOf(this.#state.nodes.length);
-    const capacity = Math.max(1, limits?.concurrency ?? (ready <= fewNodes ? 3 : 1));
+    const capacity = Math.max(1, limits?.concurrency ?? (ready <= longestChain ? 3 : 1));
     if (capacity === this.#state.capacity) return;
     this.#state.capacity = capacity;
     for (const node of this.#state.nodes) this.#state.weigh(node);
@@ -322,15 +338,4 @@ export class Plan {
     const transfer: TransferState | undefined = this.#state.transfers.get(id);
     return transfer?.hops.find(({ node }) => node.name === name);
   }
-}
-
-/** Rows about as long as there are rows; a few nodes may stand outside, so that all rows are equally long. */
-function gridOf(nodes: number): { readonly rows: number; readonly gridNodes: number } {
-  const square = Math.max(1, Math.floor(Math.sqrt(nodes)));
-  let best = { rows: square, gridNodes: 0 };
-  for (let rows = square; rows >= Math.max(1, square * 0.7); rows -= 1) {
-    const gridNodes = rows * Math.floor(nodes / rows);
-    if (gridNodes > best.gridNodes) best = { rows, gridNodes };
-  }
-  return best;
 }

@@ -184,6 +184,7 @@ describe('a plan for many nodes', () => {
       planFor(
         blobs,
         names(900).map((name) => nodeOf(name, blobs)),
+        { limits: { fedLength: 60 } },
       ),
     );
     const fromSource = all.filter(({ from }) => from === 'source');

@@ -19,6 +19,8 @@ export interface Measured {
   readonly transfers: number;
   readonly requestsPerNode: number;
   readonly cancelled: number;
+  readonly longestRoute: number;
+  readonly stoodStillSeconds: number;
   readonly planMsPerNode: number;
   readonly planKiBPerNode: number;
   readonly wallSeconds: number;
@@ -50,6 +52,8 @@ export function measure(
     transfers: run.transfers,
     requestsPerNode: run.requests / nodes.length,
     cancelled: run.cancelled,
+    longestRoute: run.longestRoute,
+    stoodStillSeconds: run.stoodStillMs / 1000,
     planMsPerNode: run.plannerMs / nodes.length,
     planKiBPerNode: heldBytes(run) / 1024 / nodes.length,
     wallSeconds,

@@ -19,8 +19,11 @@ export interface Model {
   readonly hopMs: number;
   /** Until a blob that has arrived is verified and committed, and who asked has heard. */
   readonly commitMs: number;
+  /** Between a hop and the next: the agent's, and the sockets'. */
   readonly bufferBytes: number;
   readonly progressMs: number;
+  /** The plan is told what time it is. */
+  readonly tickMs: number;
   /** Until a node that died is known to be dead: by a connection that is reset, or by nothing but silence. */
   readonly resetMs: number;
   readonly stallMs: number;
@@ -49,10 +52,11 @@ const model: Model = {
   requestBytes: 1024,
   hopMs: 3,
   commitMs: 20,
-  bufferBytes: 8 * mebibyte,
-  progressMs: 250,
+  bufferBytes: 12 * mebibyte,
+  progressMs: 200,
+  tickMs: 500,
   resetMs: 300,
-  stallMs: 30_000,
+  stallMs: 10_000,
   quantumMs: 1,
 };
 

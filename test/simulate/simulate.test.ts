@@ -1,26 +1,38 @@
 import { describe, expect, it } from 'vitest';
+import type { PlanOptions } from '../../src/distribute/plan-types.ts';
 import { shareFairly } from './fair-shares.ts';
 import { type Measured, measure } from './measure.ts';
 import { mebibyte, type ScenarioOptions, type SimulatedNode, scenarioOf } from './scenario.ts';
 
 const layers = Array.from({ length: 20 }, () => 50 * mebibyte);
 
-function measured(options: Omit<ScenarioOptions, 'blobs'>): Measured {
-  return measure(scenarioOf('test', { blobs: layers, ...options }), { relay: 'auto', seed: 1 });
+function measured(options: Omit<ScenarioOptions, 'blobs'>, limits?: PlanOptions['limits']): Measured {
+  return measure(scenarioOf('test', { blobs: layers, ...options }), { relay: 'auto', seed: 1, limits });
 }
 
 describe('the real plan over simulated links', () => {
   it.each([
     [1, 1.06],
     [10, 1.06],
-    [100, 1.06],
-    [1_000, 1.2],
+    [100, 1.3],
+    [1_000, 1.45],
   ])('takes for %i nodes at most %f times what the slowest link needs', (nodes, ratio) => {
     const result = measured({ nodes });
     expect(result.ratio).toBeLessThanOrEqual(ratio);
     expect(result.uplink).toBeCloseTo(1, 3);
     expect(result.again).toBe(0);
     expect(result.cancelled).toBe(0);
+  });
+
+  it('takes for 1,000 nodes at most 1.25 times as long when nodes feed chains', () => {
+    const result = measured({ nodes: 1_000 }, { fedLength: 60 });
+    expect(result.ratio).toBeLessThanOrEqual(1.25);
+    expect(result.uplink).toBeCloseTo(1, 3);
+  });
+
+  it.each([100, 1_000])('goes through chains that a request can name, for %i nodes', (nodes) => {
+    const result = measured({ nodes }, { fedLength: 60 });
+    expect(result.longestRoute).toBeLessThanOrEqual(60);
   });
 
   it('lets seven nodes finish in time beside an eighth at a tenth of the rate', () => {
@@ -36,6 +48,17 @@ describe('the real plan over simulated links', () => {
       i === 3 ? { ...node, fails: { atMs: 42_000, silently: false } } : node;
     const result = measure({ ...scenario, nodes: scenario.nodes.map(killed) }, { relay: 'auto', seed: 1 });
     expect(result.ratio).toBeLessThanOrEqual(1.5 * 1.05);
+    expect(result.again).toBeLessThanOrEqual(0.1);
+  });
+
+  it.each([0, 3, 7])('feeds the others by other ways soon after node %i of eight hangs', (victim) => {
+    const alone = measured({ nodes: 8 });
+    const scenario = scenarioOf('test', { nodes: 8, blobs: layers });
+    const hung = (node: SimulatedNode, i: number) =>
+      i === victim ? { ...node, fails: { atMs: 42_000, silently: true } } : node;
+    const result = measure({ ...scenario, nodes: scenario.nodes.map(hung) }, { relay: 'auto', seed: 1 });
+    expect(result.stoodStillSeconds).toBeLessThanOrEqual(3);
+    expect(result.ratio).toBeLessThanOrEqual(1.25 * alone.ratio);
     expect(result.again).toBeLessThanOrEqual(0.1);
   });
 

@@ -1,6 +1,7 @@
 import { Plan } from '../../src/distribute/plan.ts';
 import type { HopResult, PlanEvent, PlanOptions, Transfer } from '../../src/distribute/plan-types.ts';
-import { type Flow, shareFairly } from './fair-shares.ts';
+import { shareFairly } from './fair-shares.ts';
+import { linksOf, offsetAt, type Running, source } from './running.ts';
 import type { Scenario } from './scenario.ts';
 import { Timeline } from './timeline.ts';
 
@@ -22,28 +23,16 @@ export interface Simulated {
   readonly transfers: number;
   readonly requests: number;
   readonly cancelled: number;
+  /** Nodes in the longest chain. */
+  readonly longestRoute: number;
+  /** The longest time in which a node that lived and lacked something got nothing, after one had gone silent. */
+  readonly stoodStillMs: number;
   readonly plannerMs: number;
   /** For who weighs it, and lets it go. */
   plan: Plan | undefined;
 }
 
-interface Running extends Flow {
-  readonly transfer: Transfer;
-  readonly feeder: number;
-  /** Those still on the way, first to last; what is behind one that died is cut off. */
-  route: number[];
-  readonly held: readonly number[];
-  readonly size: number;
-  links: number[];
-  readonly from: number;
-  sent: number;
-  /** In the buffers before the place that holds it up. */
-  ahead: number;
-  active: boolean;
-  over: boolean;
-}
-
-const source = -1;
+const phases = 10;
 
 export function simulate(
   scenario: Scenario,
@@ -78,6 +67,9 @@ class Simulation {
   #requests = 0;
   #cancelled = 0;
   #ended = 0;
+  #longestRoute = 0;
+  #stoodStillMs = 0;
+  readonly #fedMs: Float64Array;
 
   constructor(scenario: Scenario, options: Pick<PlanOptions, 'limits' | 'relay' | 'seed'>) {
     const { nodes, source, model } = scenario;
@@ -89,6 +81,7 @@ class Simulation {
       ...nodes.map(({ up }) => up * model.payload),
       scenario.sourceUp * model.payload,
     ]);
+    this.#fedMs = new Float64Array(nodes.length);
     this.#left = Int32Array.from(nodes, ({ lacks }) => lacks.length);
     this.#has = nodes.map(() => new Set());
     this.#doneMs = nodes.map(({ lacks }) => (lacks.length === 0 ? 0 : undefined));
@@ -100,7 +93,9 @@ class Simulation {
     nodes.forEach(({ fails }, i) => {
       if (fails !== undefined) this.#timeline.add(fails.atMs, () => this.#die(i, fails.silently));
     });
-    this.#timeline.add(model.progressMs, () => this.#report());
+    for (let phase = 0; phase < phases; phase += 1)
+      this.#timeline.add(model.progressMs * (1 + phase / phases), () => this.#report(phase));
+    this.#timeline.add(model.tickMs, () => this.#tick());
   }
 
   toEnd(): Simulated {
@@ -128,6 +123,8 @@ class Simulation {
       transfers: this.#transfers,
       requests: this.#requests,
       cancelled: this.#cancelled,
+      longestRoute: this.#longestRoute,
+      stoodStillMs: this.#stoodStillMs,
       plannerMs: this.#plannerMs,
       plan: this.#plan,
     };
@@ -174,15 +171,17 @@ class Simulation {
       ),
       size,
       from: transfer.offset,
-      links: this.#linksOf(feeder, route),
+      links: linksOf(feeder, route, nodes.length),
       rate: 0,
       heldAt: 0,
       sent: 0,
       ahead: 0,
+      told: [],
       active: false,
       over: false,
     };
     this.#transfers += 1;
+    this.#longestRoute = Math.max(this.#longestRoute, route.length);
     this.#requests += transfer.blobs.length;
     this.#running.set(transfer.id, running);
     if (this.#dead.has(feeder) || route.some((i) => this.#dead.has(i))) {
@@ -209,17 +208,6 @@ class Simulation {
     this.#activate(running);
   }
 
-  #linksOf(feeder: number, route: readonly number[]): number[] {
-    const count = this.#scenario.nodes.length;
-    const links: number[] = [];
-    let before = feeder;
-    for (const node of route) {
-      links.push(before === source ? 2 * count : count + before, node);
-      before = node;
-    }
-    return links;
-  }
-
   #advance(to: number): void {
     const { model } = this.#scenario;
     const passed = to - this.#now;
@@ -231,6 +219,7 @@ class Simulation {
       const bytes = flow.sent - before;
       if (flow.feeder === source) this.#sourceBytes += bytes;
       this.#deliveredBytes += bytes * flow.route.length;
+      if (bytes > 0) for (const i of flow.route) this.#fed(i);
       if (flow.sent < flow.size - flow.from - 1e-6) continue;
       this.#flows.delete(flow);
       this.#changed = true;
@@ -241,6 +230,12 @@ class Simulation {
       const later = model.hopMs * flow.route.length + model.commitMs;
       this.#timeline.add(this.#now + later, () => this.#complete(flow));
     }
+  }
+
+  #fed(i: number): void {
+    if (this.#dead.size > 0 && !this.#dead.has(i))
+      this.#stoodStillMs = Math.max(this.#stoodStillMs, this.#now - (this.#fedMs[i] ?? 0));
+    this.#fedMs[i] = this.#now;
   }
 
   #complete(running: Running): void {
@@ -291,7 +286,7 @@ class Simulation {
   }
 
   #cut(running: Running, i: number, at: number) {
-    const offset = this.#offsetAt(running, at);
+    const offset = offsetAt(running, at);
     const digest = running.transfer.blobs[0]?.digest ?? '';
     if (running.transfer.blobs.length === 1) this.#offsets.set(`${i} ${digest}`, offset);
     const kept = running.transfer.blobs.length === 1 ? offset : 0;
@@ -309,14 +304,6 @@ class Simulation {
     });
   }
 
-  /** Before the place that holds a chain up, buffers are full. */
-  #offsetAt(running: Running, at: number): number {
-    const base = running.from + running.sent;
-    const heldHop = Math.floor(running.heldAt / 2);
-    const shown = at < heldHop ? Math.max(base, Math.min(base + running.ahead, running.size - 1)) : base;
-    return Math.floor(Math.max(running.held[at] ?? 0, shown));
-  }
-
   #fillBuffers(flow: Running, passed: number): void {
     const { bufferBytes } = this.#scenario.model;
     let spare = flow.heldAt < 2 ? -flow.rate : Number.POSITIVE_INFINITY;
@@ -324,16 +311,26 @@ class Simulation {
     flow.ahead = Math.max(0, Math.min(bufferBytes, flow.ahead + spare * passed));
   }
 
-  #report(): void {
+  /** Each node tells how far it got a few times a second, but not all at the same moment. */
+  #report(phase: number): void {
+    const { progressMs } = this.#scenario.model;
     for (const running of this.#running.values()) {
       if (!running.active || running.transfer.blobs.length > 1) continue;
       running.route.forEach((i, at) => {
-        if (this.#dead.has(i)) return;
+        if (this.#dead.has(i) || i % phases !== phase) return;
+        const offset = offsetAt(running, at);
+        if (running.told[at] === offset) return;
+        running.told[at] = offset;
         const event = { type: 'progress', transfer: running.transfer.id, node: this.#name(i) } as const;
-        this.#events.push({ ...event, offset: this.#offsetAt(running, at), atMs: this.#now });
+        this.#events.push({ ...event, offset, atMs: this.#now });
       });
     }
-    this.#timeline.add(this.#now + this.#scenario.model.progressMs, () => this.#report());
+    this.#timeline.add(this.#now + progressMs, () => this.#report(phase));
+  }
+
+  #tick(): void {
+    this.#events.push({ type: 'time', atMs: this.#now });
+    this.#timeline.add(this.#now + this.#scenario.model.tickMs, () => this.#tick());
   }
 
   #die(i: number, silently: boolean): void {

@@ -1,0 +1,42 @@
+import type { Transfer } from '../../src/distribute/plan-types.ts';
+import type { Flow } from './fair-shares.ts';
+
+/** A transfer of the plan under way over simulated links. Nodes go by their number; this one is the source. */
+export const source = -1;
+
+export interface Running extends Flow {
+  readonly transfer: Transfer;
+  readonly feeder: number;
+  /** Those still on the way, first to last; what is behind one that died is cut off. */
+  route: number[];
+  readonly held: readonly number[];
+  readonly size: number;
+  links: number[];
+  readonly from: number;
+  sent: number;
+  /** In the buffers before the place that holds it up. */
+  ahead: number;
+  /** How far each was told to have got. */
+  readonly told: number[];
+  active: boolean;
+  over: boolean;
+}
+
+/** Out of one, into the next: downlinks come first, then uplinks, then the source's. */
+export function linksOf(feeder: number, route: readonly number[], nodes: number): number[] {
+  const links: number[] = [];
+  let before = feeder;
+  for (const node of route) {
+    links.push(before === source ? 2 * nodes : nodes + before, node);
+    before = node;
+  }
+  return links;
+}
+
+/** How far the one at a position got. Before the place that holds a chain up, buffers are full. */
+export function offsetAt(running: Running, at: number): number {
+  const base = running.from + running.sent;
+  const heldHop = Math.floor(running.heldAt / 2);
+  const shown = at < heldHop ? Math.max(base, Math.min(base + running.ahead, running.size - 1)) : base;
+  return Math.floor(Math.max(running.held[at] ?? 0, shown));
+}
