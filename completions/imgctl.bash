@@ -36,6 +36,7 @@ _imgctl() {
     'imgctl images:import') command='imgctl images import' ;;
     'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
     'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
+    'imgctl images:sync') command='imgctl images sync' ;;
     'imgctl nodes:list' | 'imgctl nodes:ls') command='imgctl nodes list' ;;
     'imgctl agent:run') command='imgctl agent run' ;;
     'imgctl agent:install') command='imgctl agent install' ;;
@@ -112,6 +113,28 @@ _imgctl() {
       'imgctl images rm:--microk8s-ca' | \
       'imgctl images rm:-o' | \
       'imgctl images rm:--output' | \
+      'imgctl images sync:--from' | \
+      'imgctl images sync:--to' | \
+      'imgctl images sync:--nodes' | \
+      'imgctl images sync:--discover' | \
+      'imgctl images sync:--selector' | \
+      'imgctl images sync:--exclude' | \
+      'imgctl images sync:--kubeconfig' | \
+      'imgctl images sync:--context' | \
+      'imgctl images sync:--agent-port' | \
+      'imgctl images sync:--ca-file' | \
+      'imgctl images sync:--cert' | \
+      'imgctl images sync:--key' | \
+      'imgctl images sync:--token-file' | \
+      'imgctl images sync:--config' | \
+      'imgctl images sync:--driver' | \
+      'imgctl images sync:--microk8s-token-file' | \
+      'imgctl images sync:--microk8s-ca' | \
+      'imgctl images sync:--platform' | \
+      'imgctl images sync:--retries' | \
+      'imgctl images sync:--stall-timeout' | \
+      'imgctl images sync:-o' | \
+      'imgctl images sync:--output' | \
       'imgctl nodes list:--nodes' | \
       'imgctl nodes list:--discover' | \
       'imgctl nodes list:--selector' | \
@@ -329,6 +352,27 @@ _imgctl() {
   'imgctl images rm:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
   'imgctl images rm:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images rm:-o' | 'imgctl images rm:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images sync:--from') :; return ;;
+  'imgctl images sync:--to') :; return ;;
+  'imgctl images sync:--nodes') :; return ;;
+  'imgctl images sync:--discover') :; return ;;
+  'imgctl images sync:--selector') :; return ;;
+  'imgctl images sync:--exclude') :; return ;;
+  'imgctl images sync:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--context') :; return ;;
+  'imgctl images sync:--agent-port') :; return ;;
+  'imgctl images sync:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images sync:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl images sync:--platform') :; return ;;
+  'imgctl images sync:--retries') :; return ;;
+  'imgctl images sync:--stall-timeout') :; return ;;
+  'imgctl images sync:-o' | 'imgctl images sync:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl nodes list:--nodes') :; return ;;
   'imgctl nodes list:--discover') :; return ;;
   'imgctl nodes list:--selector') :; return ;;
@@ -463,6 +507,7 @@ _imgctl() {
     'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
@@ -496,7 +541,7 @@ _imgctl() {
 
   case $command in
   'imgctl') _imgctl_words 'images image nodes node agent init token ctr config doctor completion help' "$current" ;;
-  'imgctl images') _imgctl_words 'import list ls rm remove' "$current" ;;
+  'imgctl images') _imgctl_words 'import list ls rm remove sync' "$current" ;;
   'imgctl images import') _imgctl_files -f "$current" ;;
   'imgctl nodes') _imgctl_words 'list ls' "$current" ;;
   'imgctl agent') _imgctl_words 'run install uninstall deploy image manifest' "$current" ;;

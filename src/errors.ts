@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'blob_unknown'
   | 'blob_locked'
   | 'image_unknown'
+  | 'image_conflict'
   | 'store_unreachable'
   | 'store_not_found'
   | 'store_full'

@@ -139,6 +139,8 @@ export const nodeImageSchema = z.object({
   name: z.string().max(1024),
   digest: digestSchema,
   mediaType: z.string().max(256),
+  /** Of the document that has this digest; absent from older agents. */
+  targetSize: z.number().int().nonnegative().optional(),
   pinned: z.boolean(),
   createdAt: z.string().max(64).optional(),
   /** Bytes of its blobs that are here; absent where its documents are not. */

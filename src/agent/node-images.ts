@@ -34,6 +34,7 @@ export async function listNodeImages(store: Store, signal?: AbortSignal): Promis
         name,
         digest: target.digest,
         mediaType: target.mediaType,
+        targetSize: target.size,
         pinned: labels[pinnedLabel] === 'pinned',
         ...(createdAt === undefined ? {} : { createdAt: createdAt.toISOString() }),
         ...(await contentsOf(target)),

@@ -40,6 +40,8 @@ const refusedCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'archive_no_images',
   'archive_unnamed',
   'archive_conflict',
+  'image_conflict',
+  'blob_unknown',
   'archive_incomplete',
   'archive_too_large',
   'document_invalid',

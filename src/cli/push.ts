@@ -1,6 +1,8 @@
 import type { ArchiveInput } from '../archive/archive.ts';
 import type { FanOutNode, FanOutOptions } from '../distribute/fan-out-options.ts';
-import type { Reporter } from '../output/reporter.ts';
+import type { ImgctlError } from '../errors.ts';
+import type { ImageSource } from '../image/source.ts';
+import type { ArchiveSummary, Reporter } from '../output/reporter.ts';
 import type { CommandContext } from './context.ts';
 import { type ExitStatus, exitStatus, statusOfAnswers, statusOfRun } from './exit-codes.ts';
 import { interrupted } from './interrupted.ts';
@@ -30,15 +32,36 @@ export async function push(
   const { signal } = io;
   const { spoolDir, tag } = options;
   await using archives = await openArchives(inputs, { reporter, signal, spoolDir, tag });
+  const pushing = { ...archives, nodes, options, reporter, begun };
+  // The archive is open until the nodes have it
+  return await pushSource(pushing, io);
+}
+
+export interface SourcePush extends Omit<Push, 'inputs'> {
+  readonly source: ImageSource;
+  readonly summary: ArchiveSummary;
+  readonly givers?: FanOutOptions['givers'];
+  /** Images that cannot be brought to anybody, an error each: the others are. */
+  readonly refused?: readonly ImgctlError[];
+  /** When the command began, as `performance.now` has it. */
+  readonly begun: number;
+}
+
+/** Images of any source to nodes. */
+export async function pushSource(
+  { source, summary, nodes, givers, refused = [], options, reporter, begun }: SourcePush,
+  { signal }: CommandContext['io'],
+): Promise<ExitStatus> {
   const { distribute, previewDistribution } = await import('../distribute/fan-out.ts');
   reporter.start({
-    archive: archives.summary,
+    archive: summary,
     nodes: nodes.map(({ name, address }) => ({ name, address })),
     dryRun: options.dryRun === true,
   });
   const fanOut: FanOutOptions = {
     nodes,
-    source: archives.source,
+    source,
+    givers,
     declaration: declarationOf(options),
     retries: options.retries,
     stallTimeoutMs: options.stallTimeout,
@@ -51,23 +74,29 @@ export async function push(
   if (options.dryRun) {
     const previews = await previewDistribution(fanOut);
     reporter.preview(previews);
-    return statusOfAnswers(previews, signal.aborted, fanOut.strict);
+    return withRefused(statusOfAnswers(previews, signal.aborted, fanOut.strict), refused);
   }
   const tellInterrupt = () =>
     reporter.note('Interrupted: leaving the imports on the nodes. Once more ends at once.');
   signal.addEventListener('abort', tellInterrupt, { once: true });
   const outcomes = await distribute(fanOut);
   signal.removeEventListener('abort', tellInterrupt);
-  const status = statusOfRun({ nodes: outcomes, interrupted: signal.aborted, strict: fanOut.strict });
+  const ended = statusOfRun({ nodes: outcomes, interrupted: signal.aborted, strict: fanOut.strict });
+  const status = withRefused(ended, refused);
   reporter.finish({
     ok: status === exitStatus.ok,
-    archive: archives.summary,
+    archive: summary,
     nodes: outcomes,
     advice: pullPolicyAdvice(outcomes.flatMap(({ images }) => images)),
     durationMs: performance.now() - begun,
-    ...(status === exitStatus.interrupted ? { error: interrupted(outcomes) } : {}),
+    ...(status === exitStatus.interrupted ? { error: interrupted(outcomes) } : { error: refused[0] }),
   });
   return status;
+}
+
+/** Nodes that have all but what nobody could be given do not have everything. */
+function withRefused(status: ExitStatus, refused: readonly ImgctlError[]): ExitStatus {
+  return status === exitStatus.ok && refused.length > 0 ? exitStatus.partial : status;
 }
 
 function declarationOf(options: PushOptions): FanOutOptions['declaration'] {

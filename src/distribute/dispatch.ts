@@ -37,10 +37,19 @@ export interface Customer extends Stop {
   readonly signal: AbortSignal;
 }
 
+interface Underway {
+  readonly transfer: Transfer;
+  readonly abort: AbortController;
+  /** Nodes of which it was told what they got of its only blob from their peers. */
+  readonly counted: Set<string>;
+}
+
 interface Order {
   readonly customer: Customer;
   readonly open: Set<Digest>;
   readonly tries: Map<Digest, number>;
+  /** Why nobody gave it a blob when last asked. */
+  readonly ungiven: Map<Digest, ImgctlError>;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -54,7 +63,7 @@ export class Dispatch implements Disposable {
   readonly #stops = new Map<string, Stop>();
   readonly #orders = new Map<string, Order>();
   readonly #held = new Map<string, Set<Digest>>();
-  readonly #under = new Map<number, { readonly transfer: Transfer; readonly abort: AbortController }>();
+  readonly #under = new Map<number, Underway>();
   readonly #heard = new Map<string, number>();
   readonly #urls = new Map<string, string>();
   readonly #known = new Set<string>();
@@ -95,6 +104,7 @@ export class Dispatch implements Disposable {
       customer,
       open: new Set(lacks.map(({ digest }) => digest)),
       tries: new Map(),
+      ungiven: new Map(),
       done: Promise.withResolvers(),
     };
     order.done.promise.catch(() => undefined);
@@ -143,12 +153,14 @@ export class Dispatch implements Disposable {
 
   /** The node got as far as `offset` with a blob, as its import's events tell. */
   progress(node: string, digest: Digest, offset: number): void {
-    for (const [id, { transfer }] of this.#under) {
+    for (const [id, underway] of this.#under) {
+      const { transfer } = underway;
       const nodes = transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
       const blob = transfer.blobs.find((blob) => blob.digest === digest);
       if (!nodes.includes(node) || blob === undefined) continue;
       if (offset >= blob.size && transfer.blobs.length === 1) {
         // It is there, verified: those behind it, or one that hangs, need not be waited for
+        if (this.#isFromPeer(transfer, node)) this.#fetched(underway, node, blob.size - transfer.offset);
         this.#settle(transfer, { node, result: { ok: true } });
         this.#plan.handle({ type: 'hopEnded', transfer: id, node, result: { ok: true } });
       } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: performance.now() });
@@ -204,7 +216,8 @@ export class Dispatch implements Disposable {
 
   async #carry(transfer: Transfer): Promise<void> {
     const abort = new AbortController();
-    this.#under.set(transfer.id, { transfer, abort });
+    const underway: Underway = { transfer, abort, counted: new Set() };
+    this.#under.set(transfer.id, underway);
     const { source, check, signal } = this.#options;
     let ends: readonly HopEnd[] = [];
     try {
@@ -212,7 +225,10 @@ export class Dispatch implements Disposable {
         source,
         check,
         signal: AbortSignal.any([signal, abort.signal]),
-        stop: (node) => this.#stop(node),
+        stop: (node) => ({
+          ...this.#stop(node),
+          fetched: (bytes) => this.#fetched(underway, node, bytes),
+        }),
         url: (node) => this.#urls.get(node) ?? this.#stop(node).url,
       });
     } catch (thrown) {
@@ -223,6 +239,17 @@ export class Dispatch implements Disposable {
     for (const end of ends) this.#settle(transfer, end);
     this.#plan.handle({ type: 'transferEnded', transfer: transfer.id, hops: ends });
     this.#pump();
+  }
+
+  /** Once, whether the answer or the import's events tell first: who has everything is not asked later. */
+  #fetched({ transfer, counted }: Underway, node: string, bytes: number): void {
+    if (transfer.blobs.length === 1 && counted.has(node)) return;
+    counted.add(node);
+    this.#stop(node).fetched(bytes);
+  }
+
+  #isFromPeer(transfer: Transfer, node: string): boolean {
+    return transfer.kind === 'fetch' || transfer.from !== 'source' || transfer.route[0] !== node;
   }
 
   #settle({ blobs }: Transfer, { node, result, error }: HopEnd): void {
@@ -240,6 +267,7 @@ export class Dispatch implements Disposable {
     const [{ digest } = { digest: undefined }] = blobs;
     const tries = digest === undefined ? 0 : (order.tries.get(digest) ?? 0) + 1;
     if (digest !== undefined) order.tries.set(digest, tries);
+    if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);
     if (result.reason === 'node' || tries >= maxTries)
       this.#fail(node, error ?? new ImgctlError('node_stalled', 'no route to the node worked'));
   }
@@ -256,14 +284,9 @@ export class Dispatch implements Disposable {
 
   #tellUnobtainable(): void {
     for (const { node, digests } of this.#plan.unobtainable()) {
-      const [digest] = digests;
-      this.#fail(
-        node,
-        new ImgctlError('blob_unknown', `${digest} is neither in the archive nor on a node that answers`, {
-          hint: 'Run the command again when the node that has it is back, or with an archive that holds it.',
-          context: { digest: digest ?? '', node },
-        }),
-      );
+      const ungiven = this.#orders.get(node)?.ungiven;
+      const digest = digests.find((digest) => ungiven?.has(digest)) ?? digests[0] ?? '';
+      this.#fail(node, unobtainable(node, digest, ungiven?.get(digest as Digest)));
     }
   }
 
@@ -293,4 +316,17 @@ function silent(): ImgctlError {
     hint: 'Look at the node: its network, its load, the agent and its log.',
     context: { phase: 'send' },
   });
+}
+
+/** Whoever has it may come back, where it is known why it did not give it: so that is what the error is. */
+function unobtainable(node: string, digest: string, cause?: ImgctlError): ImgctlError {
+  return new ImgctlError(
+    cause?.code ?? 'blob_unknown',
+    cause?.message ?? `${digest} is neither in the archive nor on a node that answers`,
+    {
+      hint: 'Run the command again when the node that has it is back, or with an archive that holds it.',
+      context: { ...cause?.context, digest, node },
+      cause,
+    },
+  );
 }

@@ -25,6 +25,14 @@ export interface Peer {
   have(digests: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
 }
 
+/** A node whose blobs others get, whether it is given images itself or not. */
+export interface Giver {
+  readonly name: string;
+  /** As its peers reach it: `http[s]://host:port`. */
+  readonly url: string;
+  readonly has: readonly Digest[];
+}
+
 export const relayChoices = ['auto', 'off'] as const;
 
 export interface FanOutOptions {
@@ -40,6 +48,8 @@ export interface FanOutOptions {
   readonly concurrency: number;
   /** `auto`: nodes pass blobs on to each other; `off`, the default: each gets everything from the command. */
   readonly relay?: (typeof relayChoices)[number] | undefined;
+  /** Nodes that are known to have layers to give, before anybody is asked. */
+  readonly givers?: readonly Giver[] | undefined;
   readonly signal: AbortSignal;
   onEvent(event: DistributeEvent): void;
 }

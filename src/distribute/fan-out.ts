@@ -65,13 +65,13 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
 
 /** Who is alone has nobody to share with. */
 function dispatchFor(
-  { nodes, source, relay = 'off', signal }: FanOutOptions,
+  { nodes, givers = [], source, relay = 'off', signal }: FanOutOptions,
   declaration: Declaration,
   check: SourceCheck,
 ): Dispatch | undefined {
-  if (nodes.length < 2 || relay === 'off') return undefined;
+  if (nodes.length + givers.length < 2 || relay === 'off') return undefined;
   const names = nodes.map(({ name }) => name);
-  return new Dispatch({
+  const dispatch = new Dispatch({
     source,
     check,
     layers: layersOf(declaration),
@@ -79,6 +79,8 @@ function dispatchFor(
     relay,
     signal,
   });
+  for (const { name, url, has } of givers) dispatch.holds({ name, url }, has);
+  return dispatch;
 }
 
 /** What `distribute` would send where. @throws as `distribute` */

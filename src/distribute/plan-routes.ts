@@ -199,6 +199,11 @@ export class Routes {
     };
   }
 
+  /** Whether `from` can be thought to give `to` something: it never failed to since `to` was told of. */
+  canGive(from: NodeState, to: NodeState): boolean {
+    return from.phase === 'ready' && to.phase === 'ready' && !this.badLinks.has(from, to);
+  }
+
   #begin(): number {
     return this.#turn % Math.max(1, this.#state.nodes.length);
   }

@@ -113,15 +113,21 @@ export class Plan {
     return true;
   }
 
-  /** With nothing under way and nobody in doubt: what is lacked that nobody can give any more. */
+  /**
+   * With nothing under way, after `next`: what is lacked that nobody can give any more. To a node that it was tried in
+   * vain to give to, who has it can give it when `nodeReady` tells of that node anew.
+   */
   unobtainable(): { readonly node: string; readonly digests: readonly Digest[] }[] {
     this.#takeIn();
     if (this.#state.transfers.size > 0) return [];
     const lost = new Map<string, Digest[]>();
     for (const { waiting, holders, fromSource, blobs } of this.#open) {
-      if (fromSource || (this.#options.relay === 'auto' && holders.size > 0)) continue;
-      for (const node of waiting.common(waiting)) {
-        const { name } = this.#state.at(node);
+      if (fromSource) continue;
+      const givers = this.#options.relay === 'auto' ? holders.common(holders) : [];
+      for (const index of waiting.common(waiting)) {
+        const node = this.#state.at(index);
+        if (givers.some((giver) => this.#routes.canGive(this.#state.at(giver), node))) continue;
+        const { name } = node;
         const digests = lost.get(name) ?? [];
         lost.set(name, digests);
         digests.push(...blobs.map(({ digest }) => digest));

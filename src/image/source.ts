@@ -9,6 +9,11 @@ export interface BlobSource {
   /** Size in bytes of a blob that is here, whole; undefined where it is not. */
   sizeOf(digest: Digest): number | undefined;
   /**
+   * Whether nodes hold it that others can get it from, whatever this source has itself. A source that knows of no nodes
+   * leaves it out.
+   */
+  heldByNodes?(digest: Digest): boolean;
+  /**
    * What a layer unpacks to, in bytes, as far as that can be told without reading it: at least so much.
    * A source that never knows leaves it out.
    */

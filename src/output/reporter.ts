@@ -64,7 +64,7 @@ export interface ImportResult {
   readonly nodes: readonly NodeOutcome[];
   /** What a user should know although it went well: images that pods would still try to pull. */
   readonly advice: readonly string[];
-  /** Set when the command was interrupted. */
+  /** Set when the command was interrupted, or images were left out: why the first of them was. */
   readonly error?: ImgctlError | undefined;
   readonly durationMs: number;
 }

@@ -42,12 +42,14 @@ export function outcomeTable(outcomes: readonly NodeOutcome[]): ResultTable {
 }
 
 /** The closing line of an import. */
-export function summaryLine({ archive, nodes, ok, durationMs }: ImportResult): string {
+export function summaryLine({ archive, nodes, ok, error, durationMs }: ImportResult): string {
   const images = count(archive.images.length, 'image');
   if (!ok) {
     const good = nodes.filter(({ status }) => status === 'imported' || status === 'unchanged').length;
-    if (good === 0) return `No node has everything (${count(nodes.length, 'node')}, ${images}).`;
-    return `${good} of ${count(nodes.length, 'node')} ${good === 1 ? 'has' : 'have'} everything (${images}).`;
+    const isPart = error !== undefined && error.code !== 'interrupted';
+    const everything = isPart ? 'everything but what was left out' : 'everything';
+    if (good === 0) return `No node has ${everything} (${count(nodes.length, 'node')}, ${images}).`;
+    return `${good} of ${count(nodes.length, 'node')} ${good === 1 ? 'has' : 'have'} ${everything} (${images}).`;
   }
   if (nodes.every(({ status }) => status === 'unchanged'))
     return `Unchanged: ${images} already on ${count(nodes.length, 'node')}.`;

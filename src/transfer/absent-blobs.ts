@@ -11,11 +11,13 @@ import type { BlobSource } from '../image/source.ts';
  * @throws ImgctlError `platform_missing`, `archive_incomplete`
  */
 export function mustHave(
-  source: Pick<BlobSource, 'sizeOf'>,
+  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes'>,
   missing: readonly MissingBlob[],
   documents: Declaration['documents'] = [],
 ): void {
-  const absent = missing.filter(({ digest }) => source.sizeOf(digest) === undefined);
+  const absent = missing.filter(
+    ({ digest }) => source.sizeOf(digest) === undefined && source.heldByNodes?.(digest) !== true,
+  );
   const [first] = absent;
   if (first === undefined) return;
   if (isManifestType(first.mediaType)) throw platformAbsent(source, first, documents);
@@ -32,7 +34,7 @@ export function mustHave(
 
 /** The node picked the entry of an index that suits it; the tool that saved the image left that one out. */
 function platformAbsent(
-  source: Pick<BlobSource, 'sizeOf'>,
+  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes'>,
   { digest }: MissingBlob,
   documents: NonNullable<Declaration['documents']>,
 ): ImgctlError {

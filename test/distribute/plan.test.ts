@@ -175,6 +175,23 @@ describe('a plan for a handful of nodes', () => {
     expect(plan.next()).toEqual([]);
     expect(plan.unobtainable()).toEqual([{ node: 'a', digests: [blob.digest] }]);
   });
+
+  it('says so too when the only node that has it could not give it, until it is told of that node anew', () => {
+    const blobs = blobsOf([large]);
+    const plan = planFor(
+      [],
+      [nodeOf('a', blobs), nodeOf('b', [], { has: blobs.map(({ digest }) => digest) })],
+    );
+    const [first] = starts(plan.next());
+    expect(first).toMatchObject({ kind: 'fetch', from: ['b'], to: 'a' });
+    expect(plan.unobtainable()).toEqual([]);
+    const result = { ok: false, offset: 0, reason: 'link' } as const;
+    plan.handle({ type: 'transferEnded', transfer: first?.id ?? -1, hops: [{ node: 'a', result }] });
+    expect(plan.next()).toEqual([]);
+    expect(plan.unobtainable()).toEqual([{ node: 'a', digests: blobs.map(({ digest }) => digest) }]);
+    plan.handle({ type: 'nodeReady', node: nodeOf('a', blobs) });
+    expect(starts(plan.next())).toMatchObject([{ kind: 'fetch', from: ['b'], to: 'a' }]);
+  });
 });
 
 describe('a plan for many nodes', () => {

@@ -14,6 +14,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   archive_truncated: 422,
   archive_no_images: 422,
   archive_unnamed: 422,
+  image_conflict: 409,
   archive_conflict: 422,
   archive_incomplete: 422,
   archive_too_large: 413,

@@ -3,11 +3,13 @@ import type { CommandContext } from '../context.ts';
 import { imagesImportCommand } from './images-import.ts';
 import { imagesListCommand } from './images-list.ts';
 import { imagesRemoveCommand } from './images-rm.ts';
+import { imagesSyncCommand } from './images-sync.ts';
 
 export function imagesCommand(context: CommandContext): Command {
   return new Command('images')
     .description('Images on every node of the cluster, through the agents there.')
     .addCommand(imagesImportCommand(context))
     .addCommand(imagesListCommand(context))
-    .addCommand(imagesRemoveCommand(context));
+    .addCommand(imagesRemoveCommand(context))
+    .addCommand(imagesSyncCommand(context));
 }

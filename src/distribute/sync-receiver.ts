@@ -1,0 +1,22 @@
+import { ImgctlError } from '../errors.ts';
+import type { FanOutNode } from './fan-out-options.ts';
+
+/** A node as one that others give to. Where it takes whole archives only, that is its error: nobody here has one. */
+export function syncReceiver(node: FanOutNode): FanOutNode {
+  const { findArchiveNode } = node;
+  if (findArchiveNode === undefined) return node;
+  return {
+    ...node,
+    findArchiveNode: async (signal) => {
+      if ((await findArchiveNode(signal)) === undefined) return undefined;
+      throw new ImgctlError(
+        'node_not_agent',
+        'its agent takes whole archives only, and what other nodes have comes in layers',
+        {
+          hint: 'Import an archive there (imgctl images import), or run an imgctl agent there on another port (--agent-port).',
+          context: { node: node.name },
+        },
+      );
+    },
+  };
+}
