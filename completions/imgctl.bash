@@ -77,6 +77,7 @@ _imgctl() {
       'imgctl images import:--concurrency' | \
       'imgctl images import:--spool-dir' | \
       'imgctl images import:--relay' | \
+      'imgctl images import:--max-rate' | \
       'imgctl images import:-o' | \
       'imgctl images import:--output' | \
       'imgctl images list:--nodes' | \
@@ -165,6 +166,7 @@ _imgctl() {
       'imgctl agent run:--client-ca' | \
       'imgctl agent run:--probe-listen' | \
       'imgctl agent run:--max-imports' | \
+      'imgctl agent run:--max-rate' | \
       'imgctl agent install:--dir' | \
       'imgctl agent install:--listen' | \
       'imgctl agent install:--store' | \
@@ -193,6 +195,7 @@ _imgctl() {
       'imgctl agent manifest:--port' | \
       'imgctl agent manifest:--listen' | \
       'imgctl agent manifest:--probe-port' | \
+      'imgctl agent manifest:--max-rate' | \
       'imgctl init:--dir' | \
       'imgctl init:--host' | \
       'imgctl init:--client' | \
@@ -319,6 +322,7 @@ _imgctl() {
   'imgctl images import:--concurrency') :; return ;;
   'imgctl images import:--spool-dir') _imgctl_files -d "$current"; return ;;
   'imgctl images import:--relay') _imgctl_words 'auto off' "$current"; return ;;
+  'imgctl images import:--max-rate') :; return ;;
   'imgctl images import:-o' | 'imgctl images import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images list:--nodes') :; return ;;
   'imgctl images list:--discover') :; return ;;
@@ -402,6 +406,7 @@ _imgctl() {
   'imgctl agent run:--client-ca') _imgctl_files -f "$current"; return ;;
   'imgctl agent run:--probe-listen') :; return ;;
   'imgctl agent run:--max-imports') :; return ;;
+  'imgctl agent run:--max-rate') :; return ;;
   'imgctl agent install:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent install:--listen') :; return ;;
   'imgctl agent install:--store') :; return ;;
@@ -426,6 +431,7 @@ _imgctl() {
   'imgctl agent manifest:--port') :; return ;;
   'imgctl agent manifest:--listen') :; return ;;
   'imgctl agent manifest:--probe-port') :; return ;;
+  'imgctl agent manifest:--max-rate') :; return ;;
   'imgctl init:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl init:--host') :; return ;;
   'imgctl init:--client') :; return ;;
@@ -504,19 +510,19 @@ _imgctl() {
     case $command in
     'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
     'imgctl images') _imgctl_words '-h --help' "$current" ;;
-    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
-    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports -h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate -h --help' "$current" ;;
     'imgctl agent install') _imgctl_words '--dir --listen --store --name --insecure-http --executable --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent image') _imgctl_words '-o --output --tag -h --help' "$current" ;;
-    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port -h --help' "$current" ;;
+    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate -h --help' "$current" ;;
     'imgctl init') _imgctl_words '--dir --renew --host --client -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl token') _imgctl_words '-h --help' "$current" ;;
     'imgctl token rotate') _imgctl_words '--dir --keep -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;

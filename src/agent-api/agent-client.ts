@@ -1,4 +1,5 @@
 import type { Digest } from '../image/digest.ts';
+import type { RateLimit } from '../streams/rate-limit.ts';
 import { AgentHttp } from './agent-http.ts';
 import type { BlobToSend, ImportNode, PutOptions } from './import-node.ts';
 import { type BlobRange, readBlobThere } from './read-blob-there.ts';
@@ -39,6 +40,8 @@ export interface AgentClientOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** At once; 64 unless given. */
   readonly connections?: number | undefined;
+  /** What this client sends, together with all others that share it, stays below it; which is fair among them. */
+  readonly uplink?: RateLimit | undefined;
 }
 
 /** Certificates and the key are PEM. */
@@ -85,6 +88,7 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     describe: (signal) => http.json('GET', routes.node, { schema: nodeInfoSchema, signal }),
     openImport: (declaration, signal) => openRemoteImport(http, declaration, signal),
     previewImport: (declaration, signal) => previewRemoteImport(http, declaration, signal),
+    waitedAt: () => http.waitedAt,
     images: async (signal) =>
       (await http.json('GET', routes.images, { schema: imagesAnswerSchema, signal })).images,
     removeImage: (name, signal) => removeImageThere(http, name, signal),

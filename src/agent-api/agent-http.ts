@@ -2,6 +2,8 @@ import { Pool } from 'undici';
 import type { z } from 'zod';
 import { ImgctlError } from '../errors.ts';
 import { orAborted } from '../streams/or-aborted.ts';
+import { PacedBody, passAll } from '../streams/paced-body.ts';
+import type { Flow } from '../streams/rate-limit.ts';
 import type { AgentClientOptions } from './agent-client.ts';
 import { type Answer, readJsonAnswer, refuse } from './answer.ts';
 import { connectionError } from './connection-errors.ts';
@@ -39,12 +41,16 @@ interface Upload {
   readonly onAlive?: (() => void) | undefined;
   /** Told that the agent has enough: the body is not read on, the answer is still waited for. */
   readonly onEnough?: (() => void) | undefined;
+  /** In place of the client's own. */
+  readonly flow?: Flow | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export class AgentHttp {
   readonly #options: AgentClientOptions;
   readonly #pool: Pool;
+  /** Of all that is sent, where there is a limit. */
+  readonly #flow: Flow | undefined;
   #token: string | undefined;
   /** Whether the peer ever answered: who did has let us in. */
   #answered = false;
@@ -53,6 +59,7 @@ export class AgentHttp {
     this.#options = options;
     const { baseUrl, trust = {}, connectTimeoutMs = 10_000, connections = defaultConnections } = options;
     this.#token = trust.token;
+    this.#flow = options.uplink?.flow();
     const tls = baseUrl.protocol === 'https:' ? tlsOptions(baseUrl, trust) : {};
     this.#pool = new Pool(baseUrl.origin, {
       connections,
@@ -64,10 +71,17 @@ export class AgentHttp {
     });
   }
 
+  /** When a body that this client sends last waited for its limit, by `performance.now()`. */
+  get waitedAt(): number {
+    return this.#flow?.waitedAt ?? Number.NEGATIVE_INFINITY;
+  }
+
   async json<T>(method: Method, path: string, { schema, body, signal }: JsonRequest<T>): Promise<T> {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     const payload = body === undefined ? null : JSON.stringify(body);
     return this.#guard(signal, async () => {
+      if (this.#flow !== undefined && payload !== null)
+        await passAll(Buffer.byteLength(payload), this.#flow, signal);
       const token = this.#token;
       const answer = await this.#request(method, path, headers, payload, signal);
       if (answer.statusCode !== 401 || !this.#hasOlderToken(token)) return readJsonAnswer(answer, schema);
@@ -91,8 +105,9 @@ export class AgentHttp {
 
   /** PUT of exactly `length` bytes. An answer that comes before all is sent is taken, and the source left. */
   async upload<T>(path: string, upload: Upload, schema: z.ZodType<T>): Promise<T> {
-    const { length, body, signal, onAlive, onEnough } = upload;
-    const outgoing = length === 0 ? undefined : new OutgoingBody(body);
+    const { length, body, signal, onAlive, onEnough, flow = this.#flow } = upload;
+    const open = flow === undefined ? body : () => new PacedBody(body(), flow, signal);
+    const outgoing = length === 0 ? undefined : new OutgoingBody(open);
     const headers = {
       'content-type': 'application/octet-stream',
       'content-length': String(length),

@@ -1,4 +1,5 @@
 import type { Digest } from '../image/digest.ts';
+import type { Flow } from '../streams/rate-limit.ts';
 import type { ImportEvent } from './events.ts';
 import type { RelayHop } from './relay.ts';
 import type { Declaration, FetchResult, ImportState, More, NodeInfo, PutResult } from './schemas.ts';
@@ -12,6 +13,11 @@ export interface ImportNode {
   openImport(declaration: Declaration, signal?: AbortSignal): Promise<ImportHandle>;
   /** What `openImport` would answer, with nothing begun. */
   previewImport(declaration: Declaration, signal?: AbortSignal): Promise<ImportState>;
+  /**
+   * When what goes to the node last waited for this side's own rate limit, by `performance.now()`: whatever did not
+   * move then, the node is not to blame. -Infinity: never. Absent: there is no limit.
+   */
+  waitedAt?(): number;
 }
 
 export interface BlobToSend {
@@ -29,6 +35,8 @@ export interface PutOptions {
   readonly onAlive?: (() => void) | undefined;
   /** So too: it has the blob, no more of the body is read, and what is behind it gets the rest from there. */
   readonly onEnough?: (() => void) | undefined;
+  /** How fast the body may go, in place of the client's own limit. */
+  readonly flow?: Flow | undefined;
 }
 
 export interface WantedBlob {

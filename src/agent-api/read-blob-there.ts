@@ -2,6 +2,7 @@ import type { ImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { AgentHttp } from './agent-http.ts';
 import type { Answer } from './answer.ts';
+import { maxRateHeader } from './max-rate.ts';
 import { notePassed } from './reclaim.ts';
 import { routes } from './routes.ts';
 
@@ -11,6 +12,8 @@ export interface BlobRange {
   readonly size: number;
   readonly offset: number;
   readonly length: number;
+  /** The agent is to send no faster, together with all else that it sends to its peers. Bytes a second. */
+  readonly maxRate?: number | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface BlobRange {
  */
 export async function* readBlobThere(
   http: AgentHttp,
-  { digest, size, offset, length }: BlobRange,
+  { digest, size, offset, length, maxRate }: BlobRange,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const end = offset + length;
@@ -31,6 +34,7 @@ export async function* readBlobThere(
   const headers = {
     accept: 'application/octet-stream',
     ...(length === size ? {} : { range: `bytes=${offset}-${end - 1}` }),
+    ...(maxRate === undefined ? {} : { [maxRateHeader]: String(maxRate) }),
   };
   let left = length;
   for await (const chunk of http.stream(routes.blob(digest), { headers, check, signal })) {

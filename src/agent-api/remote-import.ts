@@ -80,12 +80,12 @@ interface Putting extends PutOptions {
 export async function putThere(
   http: AgentHttp,
   id: string,
-  { blob: { digest, offset, size }, body, signal, relay, onAlive, onEnough }: Putting,
+  { blob: { digest, offset, size }, body, signal, relay, onAlive, onEnough, flow }: Putting,
 ): Promise<PutResult> {
   const headers: Record<string, string> = relay === undefined ? {} : { [relayHeader]: formatRelay(relay) };
   return http.upload(
     `${routes.importBlob(id, digest)}?offset=${offset}`,
-    { length: size - offset, body, signal, headers, onAlive, onEnough },
+    { length: size - offset, body, signal, headers, onAlive, onEnough, flow },
     putResultSchema,
   );
 }

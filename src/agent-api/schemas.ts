@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { descriptorSchema, digestSchema } from '../image/descriptor.ts';
 import { errorSchema } from './errors.ts';
+import { maxRateSchema } from './max-rate.ts';
 
 /** The JSON bodies of the agent's API, v1: one set of schemas for both ends. Sizes in bytes, times in milliseconds. */
 
@@ -47,6 +48,8 @@ export const declarationSchema = z.object({
   pin: z.boolean().optional(),
   unpack: z.boolean().optional(),
   keepContent: z.boolean().optional(),
+  /** What the node sends to its peers while it passes this import's blobs on, or they fetch them, in bytes a second. */
+  maxRate: maxRateSchema.optional(),
   /** Answer what would be missing; begin nothing. The answer's `id` is empty. */
   dryRun: z.boolean().optional(),
 });

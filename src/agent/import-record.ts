@@ -21,6 +21,8 @@ export interface ImportSummary {
 export class ImportRecord {
   readonly import: HostedImport;
   readonly who: string;
+  /** Of what is passed on for it, in bytes a second. */
+  readonly maxRate: number | undefined;
   readonly #begun = performance.now();
   readonly #onEnded: (summary: ImportSummary) => void;
   #receivedBytes = 0;
@@ -28,9 +30,14 @@ export class ImportRecord {
   #lastUsed = performance.now();
   #told = false;
 
-  constructor(hosted: HostedImport, who: string, onEnded: (summary: ImportSummary) => void) {
+  constructor(
+    hosted: HostedImport,
+    { who, maxRate }: { readonly who: string; readonly maxRate: number | undefined },
+    onEnded: (summary: ImportSummary) => void,
+  ) {
     this.import = hosted;
     this.who = who;
+    this.maxRate = maxRate;
     this.#onEnded = onEnded;
     void this.#watch();
   }

@@ -58,7 +58,7 @@ export class ImportRegistry {
   async open(declaration: Declaration, who: string, signal: AbortSignal): Promise<HostedImport> {
     using _ = this.takePlace();
     const opened = await this.#options.open(declaration, signal);
-    const record = new ImportRecord(opened, who, this.#options.onEnded);
+    const record = new ImportRecord(opened, { who, maxRate: declaration.maxRate }, this.#options.onEnded);
     this.#records.set(opened.id, record);
     return opened;
   }

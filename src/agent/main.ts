@@ -25,6 +25,7 @@ import { stopAgent } from './stop-agent.ts';
 import { Stopping } from './stopping.ts';
 import type { TlsIdentity } from './tls/identity.ts';
 import { tlsFilesOf } from './tls/tls-files.ts';
+import { Uplink } from './uplink.ts';
 
 /**
  * The agent: a node's image store behind the HTTP API of agent-api/. This file is its composition root, the only one
@@ -59,6 +60,8 @@ export interface AgentSettings {
   readonly insecureHttp: boolean;
   /** Imports open at once. */
   readonly maxImports?: number | undefined;
+  /** What it sends to other nodes never comes faster, whatever imports ask for. Bytes a second. */
+  readonly maxRate?: number | undefined;
 }
 
 /** What a started agent is, for whoever started it to tell. */
@@ -129,7 +132,8 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   const name = settings.name ?? hostname();
   await using store = options.store ?? (await openStore(settings, { env, signal }));
   await using peers = new PeerClients({ trust: () => peerTrust(trust), connectTimeoutMs: peerConnectMs });
-  const agent = compose({ store, name, version: options.version, trust, peers, log, limits });
+  const uplink = new Uplink(settings.maxRate);
+  const agent = compose({ store, name, version: options.version, trust, peers, uplink, log, limits });
   const app = await createRouter(agent);
   const { kind, version, namespace } = await store.info(signal);
   servers.push(...(await listenOn(addresses, app.routing, { limits, log, tls: trust.identity })));
@@ -161,22 +165,27 @@ interface Ingredients {
   readonly version: string;
   readonly trust: LiveTrust;
   readonly peers: PeerClients;
+  readonly uplink: Uplink;
   readonly log: AgentContext['log'];
   readonly limits: AgentLimits;
 }
 
-function compose({ store, name, version, trust, peers: clients, log, limits }: Ingredients): AgentContext {
+function compose(ingredients: Ingredients): AgentContext {
+  const { store, name, version, trust, peers: clients, uplink, log, limits } = ingredients;
   const begun = performance.now();
   const node = createLocalNode(store, { name, owner: name, version });
   const writers = new BlobWriters();
-  const peers = peerSources({
+  const peersWithin = peerSources({
     clients,
     stallMs: limits.peerStallMs,
     onBytes: (bytes) => metrics.bytesFromPeers(bytes),
   });
-  const importsInto = (signal: AbortSignal) => ({ store, owner: name, writers, peers, signal });
+  const importsInto = (signal: AbortSignal, maxRate?: number) => {
+    const peers = peersWithin(maxRate);
+    return { store, owner: name, writers, peers, signal };
+  };
   const imports: ImportRegistry = new ImportRegistry({
-    open: (declaration, signal) => Import.open(importsInto(signal), declaration),
+    open: (declaration, signal) => Import.open(importsInto(signal, declaration.maxRate), declaration),
     max: limits.maxImports,
     idleMs: limits.importIdleMs,
     onEnded: (summary) => {
@@ -196,6 +205,7 @@ function compose({ store, name, version, trust, peers: clients, log, limits }: I
     strangers: new LineLimit(),
     limits,
     peers: clients,
+    uplink,
     buffers: new RelayBuffers(),
     token: trust.token,
     stopping: new Stopping(),

@@ -1,11 +1,12 @@
 import type { DiscoveredNode } from '../discovery/discovery.ts';
 import type { Peer } from '../distribute/fan-out-options.ts';
 import type { Reporter } from '../output/reporter.ts';
+import { RateLimit } from '../streams/rate-limit.ts';
 import { chooseDiscovery } from './choose-discovery.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { CliIo } from './context.ts';
 import { NodeDrivers, type NodeWays } from './microk8s-nodes.ts';
-import type { NodeOptions } from './options.ts';
+import type { NodeOptions, RateOptions } from './options.ts';
 
 export interface ConnectedNode extends DiscoveredNode, NodeWays {
   readonly peer?: Peer | undefined;
@@ -22,7 +23,7 @@ export interface ConnectedNodes extends AsyncDisposable {
  * @throws ImgctlError `usage`, `config_invalid`, `discovery_failed`, `node_unknown`, `token_missing`, `certificate_invalid`
  */
 export async function connectNodes(
-  options: NodeOptions,
+  options: NodeOptions & RateOptions,
   io: CliIo,
   reporter: Reporter,
 ): Promise<ConnectedNodes> {
@@ -32,12 +33,14 @@ export async function connectNodes(
   const discovery = await chooseDiscovery(settings, { env: io.env, tls: trust.ca !== undefined });
   const { nodes, note } = await discovery.find(io.signal);
   if (note !== undefined) reporter.note(note);
-  const drivers = new NodeDrivers(settings, io, reporter);
+  const { maxRate } = options;
+  const uplink = maxRate === undefined ? undefined : new RateLimit(maxRate);
+  const drivers = new NodeDrivers({ ...settings, uplink }, io, reporter);
   await drivers.prepare();
   const { createAgentClient } = await import('../agent-api/agent-client.ts');
   await using clients = new AsyncDisposableStack();
   const connected = nodes.map((node) => {
-    const client = clients.use(createAgentClient({ baseUrl: node.url, name: node.name, trust }));
+    const client = clients.use(createAgentClient({ baseUrl: node.url, name: node.name, trust, uplink }));
     const peer = { url: `${node.url.protocol}//${node.address}`, have: client.have };
     return { ...node, ...drivers.waysTo(node, client), peer };
   });

@@ -5,12 +5,19 @@ import type { ArchiveNode, FindArchiveNode } from '../distribute/archive-node.ts
 import { hasCode } from '../errors.ts';
 import type { Microk8sCredentials } from '../microk8s/credentials.ts';
 import type { Reporter } from '../output/reporter.ts';
+import { PacedBody } from '../streams/paced-body.ts';
+import type { RateLimit } from '../streams/rate-limit.ts';
 import type { CliIo } from './context.ts';
 import { listableUnless, unlistable } from './microk8s-listing.ts';
 
 export interface NodeWays {
   readonly node: AgentClient;
   readonly findArchiveNode?: FindArchiveNode | undefined;
+}
+
+interface DriverSettings extends ClusterSettings {
+  /** Of all that is sent. */
+  readonly uplink?: RateLimit | undefined;
 }
 
 /**
@@ -20,13 +27,13 @@ export interface NodeWays {
  * MicroK8s's cluster agent, its credentials are looked for. Where they are not found, that is the node's error.
  */
 export class NodeDrivers {
-  readonly #settings: ClusterSettings;
+  readonly #settings: DriverSettings;
   readonly #io: CliIo;
   readonly #reporter: Reporter;
   #credentials: Promise<Microk8sCredentials> | undefined;
   #told = false;
 
-  constructor(settings: ClusterSettings, io: CliIo, reporter: Reporter) {
+  constructor(settings: DriverSettings, io: CliIo, reporter: Reporter) {
     this.#settings = settings;
     this.#io = io;
     this.#reporter = reporter;
@@ -88,16 +95,19 @@ export class NodeDrivers {
       this.#load(),
     ]);
     const agent = createMicrok8sAgent({ url, credentials });
+    const flow = this.#settings.uplink?.flow();
     return {
       deadlineMs: agent.deadlineMs,
       check: async (signal) => {
         await agent.check(signal);
         this.#tell(agent.deadlineMs);
       },
+      waitedAt: () => flow?.waitedAt ?? Number.NEGATIVE_INFINITY,
       import: (images, { source, signal, onLength, onBytes, onSent }) => {
         const length = archiveLength(images);
         onLength(length);
-        const body = archiveStream(images, source, signal);
+        const stream = archiveStream(images, source, signal);
+        const body = flow === undefined ? stream : new PacedBody(stream, flow, signal);
         return agent.import({ length, body, signal, onBytes, onSent });
       },
     };

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { checkDiscover } from '../config/discover.ts';
 import { type Driver, drivers } from '../config/settings.ts';
 import { outputFormats } from '../output/create-reporter.ts';
-import { addNames, addPlatforms, parseCount, parseDuration } from './parse-values.ts';
+import { addNames, addPlatforms, parseCount, parseDuration, parseRate } from './parse-values.ts';
 
 /** The options that several commands share, each in one place: name, meaning, parser and type. */
 
@@ -106,7 +106,8 @@ export function platformsOf({ platform, allPlatforms }: PlatformOptions): string
 export interface ImportOptions extends PlatformOptions, OutputOptions {
   readonly retries: number;
   readonly stallTimeout: number;
-  readonly concurrency: number;
+  /** Absent: what suits. */
+  readonly concurrency?: number;
   readonly pin?: boolean;
   readonly unpack: boolean;
   readonly tag?: string;
@@ -130,14 +131,28 @@ export function addImportOptions(command: Command): Command {
         .default(30_000, '30s'),
     )
     .addOption(
-      new Option('--concurrency <n>', 'blobs in flight at once, for each node')
-        .argParser(parseCount(1, 64))
-        .default(4),
+      new Option(
+        '--concurrency <n>',
+        'blobs in flight at once, for each node (default: 4); where nodes pass them on, over each link (default: by their number)',
+      ).argParser(parseCount(1, 64)),
     )
     .option(
       '--spool-dir <dir>',
       "where a pipe or a compressed archive is kept meanwhile (default: the system's)",
     );
+}
+
+/** Of a command whose nodes send to each other, and which may send to them itself. */
+export interface RateOptions {
+  /** Bytes a second. */
+  readonly maxRate?: number;
+}
+
+export function maxRateOption(): Option {
+  return new Option(
+    '--max-rate <rate>',
+    'bound of what goes out of this machine, and of each agent to others: 200M is 200 Mbit/s, 25MB bytes a second',
+  ).argParser(parseRate);
 }
 
 export interface StoreOptions {

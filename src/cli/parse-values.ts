@@ -1,5 +1,6 @@
 import { ImgctlError } from '../errors.ts';
 import { formatPlatform, parsePlatform } from '../image/platform.ts';
+import { leastRate, mostRate } from '../streams/rate-limit.ts';
 
 /** The values of options, from text to what they mean. All throw ImgctlError `usage` (or `platform_invalid`). */
 
@@ -28,6 +29,28 @@ export function parseLongDuration(text: string): number {
   if (text === '0') return 0;
   throw new ImgctlError('usage', `not a duration: ${JSON.stringify(text)}`, {
     hint: 'For example 90m, 24h or 7d; 0 for none.',
+  });
+}
+
+const prefixes: Readonly<Record<string, number>> = { k: 1e3, M: 1e6, G: 1e9 };
+
+/**
+ * As networks are named: `200M` is 200 Mbit/s, `25MB` the same in bytes a second; k, M and G are powers of 1000.
+ * In bytes a second.
+ */
+export function parseRate(text: string): number {
+  const [, number, prefix = '', unit] = /^(\d{1,6}(?:\.\d{1,3})?)([kMG])(B|bit)?$/.exec(text) ?? [];
+  const units = Number(number) * (prefixes[prefix] ?? 0);
+  const rate = Math.round(unit === 'B' ? units : units / 8);
+  if (rate >= leastRate && rate <= mostRate) return rate;
+  if (number !== undefined)
+    throw new ImgctlError('usage', `not a rate from 100k to 1000G: ${JSON.stringify(text)}`, {
+      hint: 'With less than 100 kbit/s, transfers would pass for stalled. k, M and G are bits a second, kB, MB and GB bytes.',
+    });
+  throw new ImgctlError('usage', `not a rate: ${JSON.stringify(text)}`, {
+    hint: /^\d+$/.test(text)
+      ? `Write its unit: ${text}M is ${text} Mbit/s, ${text}MB is ${text} megabytes a second.`
+      : 'For example 200M (Mbit/s), 1.5G, 800k, or in bytes a second 25MB.',
   });
 }
 

@@ -3,14 +3,15 @@ import type { FanOutNode, FanOutOptions } from '../distribute/fan-out-options.ts
 import type { ImgctlError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { ArchiveSummary, Reporter } from '../output/reporter.ts';
+import { concurrencyWithin } from './concurrency-within.ts';
 import type { CommandContext } from './context.ts';
 import { type ExitStatus, exitStatus, statusOfAnswers, statusOfRun } from './exit-codes.ts';
 import { interrupted } from './interrupted.ts';
 import { openArchives } from './open-archives.ts';
-import { type ImportOptions, platformsOf } from './options.ts';
+import { type ImportOptions, platformsOf, type RateOptions } from './options.ts';
 import { pullPolicyAdvice } from './pull-policy-advice.ts';
 
-export interface PushOptions extends ImportOptions {
+export interface PushOptions extends ImportOptions, RateOptions {
   readonly strict?: boolean;
   readonly relay?: FanOutOptions['relay'];
   readonly dryRun?: boolean;
@@ -30,14 +31,16 @@ export async function push(
 ): Promise<ExitStatus> {
   const begun = performance.now();
   const { signal } = io;
+  const concurrency = concurrencyWithin(options, nodes.length);
   const { spoolDir, tag } = options;
   await using archives = await openArchives(inputs, { reporter, signal, spoolDir, tag });
-  const pushing = { ...archives, nodes, options, reporter, begun };
+  const pushing = { ...archives, nodes, options: { ...options, concurrency }, reporter, begun };
   // The archive is open until the nodes have it
   return await pushSource(pushing, io);
 }
 
-export interface SourcePush extends Omit<Push, 'inputs'> {
+export interface SourcePush extends Omit<Push, 'inputs' | 'options'> {
+  readonly options: Omit<PushOptions, 'concurrency'> & Pick<FanOutOptions, 'concurrency'>;
   readonly source: ImageSource;
   readonly summary: ArchiveSummary;
   readonly givers?: FanOutOptions['givers'];
@@ -99,11 +102,12 @@ function withRefused(status: ExitStatus, refused: readonly ImgctlError[]): ExitS
   return status === exitStatus.ok && refused.length > 0 ? exitStatus.partial : status;
 }
 
-function declarationOf(options: PushOptions): FanOutOptions['declaration'] {
+function declarationOf(options: SourcePush['options']): FanOutOptions['declaration'] {
   const platforms = platformsOf(options);
   return {
     ...(platforms === undefined ? {} : { platforms }),
     ...(options.pin ? { pin: true } : {}),
     ...(options.unpack ? {} : { unpack: false }),
+    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
   };
 }

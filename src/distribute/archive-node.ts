@@ -8,6 +8,8 @@ import type { BlobSource } from '../image/source.ts';
 export interface ArchiveNode {
   /** Upload and import together have so long there, in milliseconds. */
   readonly deadlineMs: number;
+  /** As of any node (agent-api/import-node.ts): when what goes to it last waited for this side's own rate limit. */
+  waitedAt?(): number;
   /** Makes sure that it is who it should be; nothing was sent then. */
   check(signal: AbortSignal): Promise<void>;
   /** Sends the images as one archive, read from the source as it is sent. Returns when the node says that it has them. */

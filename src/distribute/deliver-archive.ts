@@ -111,7 +111,9 @@ class ArchiveDelivery {
     const progress = new ArchiveProgress(node.name, this.#statuses('receiving').length, onEvent);
     const answerMs = archives.deadlineMs + answerMarginMs;
     using clocks = new DisposableStack();
-    const sending = clocks.use(new StallClock(stallTimeoutMs, () => stopped.abort(stalled(stallTimeoutMs))));
+    const onStall = () => stopped.abort(stalled(stallTimeoutMs));
+    const heldBackAt = () => archives.waitedAt?.() ?? Number.NEGATIVE_INFINITY;
+    const sending = clocks.use(new StallClock(stallTimeoutMs, onStall, heldBackAt));
     this.#phase('sending');
     try {
       await archives.import(images, {

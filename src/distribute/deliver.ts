@@ -101,7 +101,7 @@ class Delivery {
   }
 
   async #feed(): Promise<readonly ImageStatus[]> {
-    const { node, source, declaration, check, concurrency, stallTimeoutMs, signal } = this.#options;
+    const { node, source, declaration, check, concurrency = 4, stallTimeoutMs, signal } = this.#options;
     this.progress.phase('connecting');
     mustRunContainerd(node.cluster);
     const info = await node.node.describe(AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]));

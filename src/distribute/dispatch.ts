@@ -25,6 +25,8 @@ export interface DispatchOptions {
   /** What nodes may have to give to each other. */
   readonly layers: readonly Digest[];
   readonly relay: 'auto' | 'off';
+  /** Large blobs at once over a link, where that was asked for. */
+  readonly concurrency?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -76,14 +78,14 @@ export class Dispatch implements Disposable {
 
   constructor(options: DispatchOptions) {
     this.#options = options;
-    const { layers, relay, source } = options;
+    const { layers, relay, concurrency, source } = options;
     // In the order of the archive; what else nodes lack is offered when they say so
     const offered = layers.flatMap((digest) => {
       const size = source.sizeOf(digest);
       return size === undefined ? [] : [{ digest, size }];
     });
     this.#offered = new Set(offered.map(({ digest }) => digest));
-    this.#plan = new Plan({ source: offered, relay });
+    this.#plan = new Plan({ source: offered, relay, limits: { concurrency } });
     this.#gathered = relay === 'off' || options.nodes.length < 2;
     this.#toucher = setInterval(() => this.#touchWaiting(), touchMs);
   }

@@ -44,8 +44,11 @@ export interface FanOutOptions {
   readonly stallTimeoutMs: number;
   /** Send nothing to anybody unless every node can take the images. */
   readonly strict: boolean;
-  /** Blobs in flight at once, for each node that is sent everything from here. */
-  readonly concurrency: number;
+  /**
+   * Blobs in flight at once: for each node that is sent everything from here, 4 unless given; where nodes pass them on,
+   * over each link, by default what suits their number.
+   */
+  readonly concurrency?: number | undefined;
   /** `auto`: nodes pass blobs on to each other; `off`, the default: each gets everything from the command. */
   readonly relay?: (typeof relayChoices)[number] | undefined;
   /** Nodes that are known to have layers to give, before anybody is asked. */

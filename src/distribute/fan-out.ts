@@ -65,7 +65,7 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
 
 /** Who is alone has nobody to share with. */
 function dispatchFor(
-  { nodes, givers = [], source, relay = 'off', signal }: FanOutOptions,
+  { nodes, givers = [], source, relay = 'off', concurrency, signal }: FanOutOptions,
   declaration: Declaration,
   check: SourceCheck,
 ): Dispatch | undefined {
@@ -77,6 +77,7 @@ function dispatchFor(
     layers: layersOf(declaration),
     nodes: names,
     relay,
+    concurrency,
     signal,
   });
   for (const { name, url, has } of givers) dispatch.holds({ name, url }, has);

@@ -27,3 +27,8 @@ export function giveBackChunk({ buffer }: Uint8Array): void {
   if (!lent.delete(buffer)) return;
   if (idle.length < maxIdle) idle.push(buffer as ArrayBuffer);
 }
+
+/** A lent chunk that is about to be cut into parts, each of which somebody gives back: none of them stands for all. */
+export function keepChunk({ buffer }: Uint8Array): void {
+  lent.delete(buffer);
+}

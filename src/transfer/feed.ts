@@ -57,7 +57,7 @@ export async function feed(options: FeedOptions): Promise<readonly ImageStatus[]
     handle = await open(options, stalled, running);
     mustHave(source, handle.opened.missing, options.declaration.documents);
     await options.beforeSending(handle.opened);
-    using clock = new StallClock(options.stallTimeoutMs, stalled);
+    using clock = new StallClock(options.stallTimeoutMs, stalled, () => heldBackAt(options.node));
     // Whoever ends first, the events or the sending, ends the other
     const events = watch(handle, options, clock, running);
     const sending = sendMissing(handle, options, clock, running);
@@ -82,8 +82,13 @@ async function open(
   stalled: () => void,
   signal: AbortSignal,
 ): Promise<ImportHandle> {
-  using _clock = new StallClock(declareLimitMs(stallTimeoutMs, declaration), stalled);
+  const limitMs = declareLimitMs(stallTimeoutMs, declaration);
+  using _clock = new StallClock(limitMs, stalled, () => heldBackAt(node));
   return await node.openImport(declaration, signal);
+}
+
+function heldBackAt(node: ImportNode): number {
+  return node.waitedAt?.() ?? Number.NEGATIVE_INFINITY;
 }
 
 async function sendMissing(

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentLimits } from '../../src/agent/http/context.ts';
 import type { ImportHandle } from '../../src/agent-api/import-node.ts';
 import type { RelayHop } from '../../src/agent-api/relay.ts';
-import type { PutResult } from '../../src/agent-api/schemas.ts';
+import type { Declaration, PutResult } from '../../src/agent-api/schemas.ts';
 import type { Faults } from '../../src/store/memory/faults.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -39,6 +39,8 @@ export interface SendOptions {
 interface RouteOptions {
   readonly authority?: TestAuthority;
   readonly limits?: Partial<AgentLimits>;
+  /** Of the import at each stop. */
+  readonly declaration?: Declaration;
 }
 
 interface MemoryRouteOptions extends RouteOptions {
@@ -53,7 +55,7 @@ export function startRoute(count: number, options: MemoryRouteOptions = {}): Pro
 
 export async function startRouteOver<S extends Store>(
   stores: readonly S[],
-  { authority, limits }: RouteOptions = {},
+  { authority, limits, declaration = {} }: RouteOptions = {},
 ): Promise<Route<S>> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'imgctl-relay-'));
@@ -72,7 +74,7 @@ export async function startRouteOver<S extends Store>(
         limits: { aliveMs: 200, ...limits },
       }),
     );
-    const handle = await agent.client.openImport({});
+    const handle = await agent.client.openImport(declaration);
     stops.push({
       agent,
       store,

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { addPlatforms, parseCount, parseDuration, parseLongDuration } from '../../src/cli/parse-values.ts';
+import {
+  addPlatforms,
+  parseCount,
+  parseDuration,
+  parseLongDuration,
+  parseRate,
+} from '../../src/cli/parse-values.ts';
 
 describe('a duration', () => {
   it.each([
@@ -37,6 +43,46 @@ describe('a long duration', () => {
 
   it.each(['', '5', 'd', '-1d', '1.5d', '1w', '1h30m', '999999d'])('%j is none', (text) => {
     expect(() => parseLongDuration(text)).toThrow(expect.objectContaining({ code: 'usage' }));
+  });
+});
+
+describe('a rate', () => {
+  it.each([
+    ['200M', 25_000_000],
+    ['200Mbit', 25_000_000],
+    ['25MB', 25_000_000],
+    ['1G', 125_000_000],
+    ['1.5G', 187_500_000],
+    ['100k', 12_500],
+    ['12.5kB', 12_500],
+    ['800k', 100_000],
+    ['1000G', 125_000_000_000],
+  ])('of %s is %i bytes a second', (text, rate) => {
+    expect(parseRate(text)).toBe(rate);
+  });
+
+  it.each([
+    ...['', 'M', '200', '-1M', '+1M', '0x1M', '1e3M', '200 M', ' 200M', '200m', '200K', '200Mb', '200MiB'],
+    ...['200Mbps', '200M/s', '1.M', '.5M', '1,5M', '1.2345M', '200T', 'NaNM', 'infinity', '1234567M'],
+  ])('is not %j', (text) => {
+    expect(() => parseRate(text)).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.stringMatching(/^not a rate: /) }),
+    );
+  });
+
+  it.each(['0M', '0.000k', '99k', '12.4kB', '1001G', '126GB'])(
+    'is neither so low nor so high as %s',
+    (text) => {
+      expect(() => parseRate(text)).toThrow(/^not a rate from 100k to 1000G/);
+    },
+  );
+
+  it('without a unit gets a hint that names them', () => {
+    expect(() => parseRate('200')).toThrow(
+      expect.objectContaining({
+        hint: 'Write its unit: 200M is 200 Mbit/s, 200MB is 200 megabytes a second.',
+      }),
+    );
   });
 });
 

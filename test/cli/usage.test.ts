@@ -26,6 +26,9 @@ describe('a wrong command line', () => {
     [['images', 'rm'], "missing required argument 'ref'", 'See imgctl images rm --help.'],
     [['images', 'import', '--retries', 'x'], '--retries: not a number from 0 to 100: "x"', 'whole number'],
     [['images', 'import', '--stall-timeout', '30'], '--stall-timeout: not a duration: "30"', '30s'],
+    [['images', 'import', '--max-rate', '200'], '--max-rate: not a rate: "200"', '200M is 200 Mbit/s'],
+    [['images', 'import', '--max-rate', '9k'], '--max-rate: not a rate from 100k', 'bits a second'],
+    [['agent', 'run', '--max-rate', 'x'], '--max-rate: not a rate: "x"', 'For example 200M'],
     [['images', 'import', '--output', 'xml'], "'xml' is invalid", 'See imgctl images import --help.'],
     [['images', 'import', '--platform', 'a', '--all-platforms'], 'cannot be used with', 'See'],
     [['images', 'import', '--nodes', 'ftp://a'], 'ftp:// is not spoken by agents', 'host:port'],
@@ -51,6 +54,11 @@ describe('a wrong command line', () => {
     expect(text).toMatch(/(Hint: |"hint": )/);
     expect(text).toContain(hint);
     expect(status).toBe(2);
+  });
+
+  it('names the variable of the environment that holds it', async () => {
+    const { status, stderr } = await runCli(['agent', 'run'], { env: { IMGCTL_MAX_RATE: 'fast' } });
+    expect([status, stderr]).toEqual([2, expect.stringContaining('IMGCTL_MAX_RATE: not a rate: "fast"')]);
   });
 
   it('is one JSON document where JSON is asked for', async () => {

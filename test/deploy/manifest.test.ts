@@ -42,6 +42,12 @@ describe('imgctl agent manifest', () => {
     expect(daemonSet.spec.template.metadata.labels).toMatchObject(daemonSet.spec.selector.matchLabels);
   });
 
+  it('bounds what agents send to each other where that is said', async () => {
+    const { daemonSet } = await objects('--max-rate', '200M');
+    expect(containerOf(daemonSet).args).toContain('--max-rate=200M');
+    expect(await manifest('--max-rate', '200')).toMatchObject({ status: 2 });
+  });
+
   it("holds what agents need, and never the authority's own key", async () => {
     const { secret } = await objects();
     expect(Object.keys(secret.data).sort()).toEqual(['agent.crt', 'agent.key', 'ca.crt', 'token']);

@@ -8,6 +8,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
 import type { RelayBuffers } from '../relay/buffers.ts';
 import type { Stopping } from '../stopping.ts';
+import type { Uplink } from '../uplink.ts';
 import type { TokenCheck } from './auth.ts';
 
 /** What the handlers work with; main wires it. */
@@ -22,6 +23,8 @@ export interface AgentContext {
   readonly stopping: Stopping;
   readonly limits: AgentLimits;
   readonly peers: PeerClients;
+  /** What goes to other nodes. */
+  readonly uplink: Uplink;
   /** Of the blobs that pass through. */
   readonly buffers: RelayBuffers;
   describe(signal: AbortSignal): Promise<NodeInfo>;

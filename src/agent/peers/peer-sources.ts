@@ -9,17 +9,18 @@ interface PeerSourcesOptions {
   onBytes(bytes: number): void;
 }
 
-/** Other agents as places that imports get blobs from. */
-export function peerSources({ clients, stallMs, onBytes }: PeerSourcesOptions): Peers {
-  return {
-    window: new FetchWindow(),
+/** Other agents as places that an import gets blobs from; what they send for it stays below its `maxRate`. */
+export function peerSources({ clients, stallMs, onBytes }: PeerSourcesOptions): (maxRate?: number) => Peers {
+  const window = new FetchWindow();
+  return (maxRate) => ({
+    window,
     stallMs,
     mustName: (url) => void clients.parse(url),
     borrow: (url) => {
       const borrowed = clients.borrow(url);
       return {
         async *read(range, signal) {
-          for await (const chunk of borrowed.client.readBlob(range, signal)) {
+          for await (const chunk of borrowed.client.readBlob({ ...range, maxRate }, signal)) {
             onBytes(chunk.byteLength);
             yield chunk;
           }
@@ -27,5 +28,5 @@ export function peerSources({ clients, stallMs, onBytes }: PeerSourcesOptions): 
         [Symbol.dispose]: () => borrowed[Symbol.dispose](),
       };
     },
-  };
+  });
 }

@@ -7,6 +7,8 @@ export interface BranchOptions {
   /** What its reader hears when it has held them up for too long. */
   readonly tooSlow: () => ImgctlError;
   readonly onTaken?: (() => void) | undefined;
+  /** For how long in all its reader was held back by this node itself, in milliseconds: that uses up no patience. */
+  readonly heldBackMs?: (() => number) | undefined;
 }
 
 /** One reader's share of a body: what came, and was not taken yet. It is read once. */
@@ -21,6 +23,7 @@ export class Branch implements AsyncIterable<Uint8Array> {
   #begun = false;
   #ended = false;
   #failure: ImgctlError | undefined;
+  #heldBackMs = 0;
   #wake: (() => void) | undefined;
 
   constructor(options: BranchOptions, onChange: (left: boolean) => void) {
@@ -47,6 +50,13 @@ export class Branch implements AsyncIterable<Uint8Array> {
   /** Whether its reader has taken everything, and waits for more. */
   get waits(): boolean {
     return this.#wake !== undefined;
+  }
+
+  /** For how long its reader was held back by this node itself since this was last asked, in milliseconds. */
+  excuseMs(): number {
+    const before = this.#heldBackMs;
+    this.#heldBackMs = this.#options.heldBackMs?.() ?? 0;
+    return this.#heldBackMs - before;
   }
 
   give(chunk: Uint8Array): void {

@@ -71,8 +71,9 @@ export class ForkedBody {
       const ms = this.#sinceMark();
       if (slowed) this.#pace.heldUp(ms);
       for (const branch of this.#branches) {
-        if (slowed && full.has(branch)) branch.patience.heldUp(ms);
-        else branch.patience.flowed(ms);
+        const excuseMs = Math.min(ms, branch.excuseMs());
+        if (slowed && full.has(branch)) branch.patience.heldUp(ms - excuseMs);
+        branch.patience.flowed(slowed && full.has(branch) ? excuseMs : ms);
       }
       for (const branch of full) if (branch.patience.leftMs <= 0) branch.drop();
     }
@@ -83,7 +84,10 @@ export class ForkedBody {
     this.#countedBytes = this.#received;
     const ms = this.#sinceMark();
     const aheadMs = this.#pace.flowed(bytes, ms, bytes >= this.#holdBytes() / 2 ? 'long' : 'short');
-    for (const { patience } of this.#branches) patience.flowed(ms, aheadMs);
+    for (const branch of this.#branches) {
+      branch.excuseMs();
+      branch.patience.flowed(ms, aheadMs);
+    }
   }
 
   #sinceMark(): number {

@@ -3,6 +3,7 @@ import type { RelayHop } from '../../agent-api/relay.ts';
 import type { RelayResult } from '../../agent-api/schemas.ts';
 import { ImgctlError, toImgctlError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
+import type { Flow } from '../../streams/rate-limit.ts';
 import { StallClock } from '../../transfer/stall-clock.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
 import type { Branch } from './branch.ts';
@@ -21,22 +22,25 @@ export interface PassingOn {
   readonly body: Branch;
   /** The next hop is cut off when it neither takes a byte nor gives a sign of work for so long, in milliseconds. */
   readonly stallMs: number;
+  /** Of what goes to the next hop. */
+  readonly flow: Flow;
   readonly signal: AbortSignal;
 }
 
 /** Sends a blob to the next hop while it comes, and answers what became of it there and behind. Never rejects. */
 export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]> {
-  const { peers, route, blob, body, stallMs, signal } = passing;
+  const { peers, route, blob, body, stallMs, flow, signal } = passing;
   const [next, ...relay] = route;
   if (next === undefined) return [];
   const cut = new AbortController();
   const until = AbortSignal.any([signal, cut.signal, body.dropped]);
   let waits: 'for us' | 'for the hop' = 'for the hop';
   let enough = false;
-  using clock = new StallClock(stallMs + relay.length * perHopMs, () => {
+  const onStall = () => {
     if (waits === 'for us') clock.touch();
     else cut.abort(stalled(next, stallMs));
-  });
+  };
+  using clock = new StallClock(stallMs + relay.length * perHopMs, onStall, () => flow.waitedAt);
   async function* bytes(): AsyncGenerator<Uint8Array> {
     waits = 'for us';
     for await (const chunk of wholeBlob(passing, () => enough)) {
@@ -56,7 +60,12 @@ export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]
       waits = 'for the hop';
       body.close();
     };
-    const answer = await peer.client.putInto(next.import, blob, bytes, until, { relay, onAlive, onEnough });
+    const answer = await peer.client.putInto(next.import, blob, bytes, until, {
+      relay,
+      onAlive,
+      onEnough,
+      flow,
+    });
     return resultsOf(route, answer);
   } catch (error) {
     return failuresOf(route, toImgctlError(error));

@@ -7,6 +7,7 @@ import type { Digest } from '../../image/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { HostedImport } from '../imports.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
+import type { Uplink } from '../uplink.ts';
 import type { Branch } from './branch.ts';
 import type { RelayBuffers } from './buffers.ts';
 import { ForkedBody } from './forked-body.ts';
@@ -31,6 +32,7 @@ export interface RelayParts {
   readonly peers: Pick<PeerClients, 'borrow' | 'parse'>;
   readonly buffers: RelayBuffers;
   readonly limits: RelayLimits;
+  readonly uplink: Uplink;
 }
 
 /** Times in milliseconds. */
@@ -48,6 +50,8 @@ export interface Relaying {
   readonly route: readonly RelayHop[];
   readonly body: () => AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
+  /** Of what is passed on, in bytes a second, as the import has it. */
+  readonly maxRate?: number | undefined;
   /** Tells whoever waits for the answer that this node is at work. */
   readonly heart: Heart;
 }
@@ -73,6 +77,8 @@ export async function relayBlob(relaying: Relaying, parts: RelayParts): Promise<
   mustHoldEnough(hosted, blob);
   for (const next of route.slice(0, 1)) parts.peers.parse(next.url);
   using buffer = parts.buffers.take();
+  using use = parts.uplink.use(relaying.maxRate);
+  const { flow } = use;
   const { relayPatienceMs, peerStallMs } = parts.limits;
   const patienceMs = relayPatienceMs + blob.offset / resumeBytesPerMs;
   const fork = new ForkedBody(buffer.bytes);
@@ -80,10 +86,11 @@ export async function relayBlob(relaying: Relaying, parts: RelayParts): Promise<
   const onward = fork.branch({
     patienceMs: patienceWith(route, patienceMs),
     tooSlow: () => tooSlow(route),
+    heldBackMs: () => flow.waitedMs,
   });
   const settled = new AbortController();
   const pouring = fork.pour(body(), AbortSignal.any([signal, settled.signal]));
-  const passing = passOn({ ...parts, route, blob, body: onward, stallMs: peerStallMs, signal });
+  const passing = passOn({ ...parts, route, blob, body: onward, stallMs: peerStallMs, flow, signal });
   try {
     const [error, relay] = await Promise.all([keep(relaying, { fork, kept, onward }), heart.during(passing)]);
     signal.throwIfAborted();

@@ -13,7 +13,7 @@ Examples:
   imgctl agent install --dir /root/cluster
   imgctl agent install --listen 10.0.4.17:25000
   imgctl agent install --dry-run
-  imgctl agent install -- --max-imports 8`;
+  imgctl agent install -- --max-imports 8 --max-rate 200M`;
 
 export function agentInstallCommand(context: CommandContext): Command {
   const command = new Command('install')

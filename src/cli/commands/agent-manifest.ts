@@ -6,7 +6,7 @@ import {
 } from '../../deploy/kubernetes/distributions.ts';
 import { printText } from '../../output/streams.ts';
 import type { CommandContext } from '../context.ts';
-import { parseCount } from '../parse-values.ts';
+import { parseCount, parseRate } from '../parse-values.ts';
 import { programVersion } from '../version.ts';
 
 const examples = `
@@ -33,6 +33,7 @@ interface Options {
   readonly listen?: string;
   readonly mutualTls?: boolean;
   readonly probePort: number;
+  readonly maxRate?: string;
 }
 
 export function agentManifestCommand(context: CommandContext): Command {
@@ -62,6 +63,12 @@ export function agentManifestCommand(context: CommandContext): Command {
         .argParser(parseCount(1, 65_535))
         .default(25_009),
     )
+    .addOption(
+      new Option('--max-rate <rate>', 'as for agent run').argParser((text) => {
+        parseRate(text);
+        return text;
+      }),
+    )
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       const { stdout, env } = context.io;
@@ -71,7 +78,7 @@ export function agentManifestCommand(context: CommandContext): Command {
       const { readCredentials } = await import('../../deploy/systemd/credentials.ts');
       const { configDir } = await import('../../trust/default-files.ts');
       const { formatReference, parseReference } = await import('../../image/reference.ts');
-      const { image, mutualTls = false, probePort } = options;
+      const { image, mutualTls = false, probePort, maxRate } = options;
       const distribution = distributions[options.distribution];
       const { manifestListen } = await import('../manifest-listen.ts');
       const { listen, port } = manifestListen({ ...options, mutualTls }, distribution.port);
@@ -87,6 +94,7 @@ export function agentManifestCommand(context: CommandContext): Command {
           listen,
           mutualTls,
           probePort,
+          maxRate,
           version,
         },
         files,

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import { ImgctlError, toImgctlError } from '../../errors.ts';
 import type { CommandContext } from '../context.ts';
-import { addValue, parseCount } from '../parse-values.ts';
+import { addValue, parseCount, parseRate } from '../parse-values.ts';
 import { programVersion } from '../version.ts';
 
 const examples = `
@@ -37,6 +38,7 @@ interface Options {
   readonly probeListen?: string;
   readonly insecureHttp?: boolean;
   readonly maxImports?: number;
+  readonly maxRate?: number;
 }
 
 export function agentRunCommand(context: CommandContext): Command {
@@ -70,6 +72,11 @@ export function agentRunCommand(context: CommandContext): Command {
     )
     .option('--insecure-http', 'allow addresses beyond loopback without TLS')
     .option('--max-imports <n>', 'imports open at once', parseCount(1, 10_000))
+    .option(
+      '--max-rate <rate>',
+      'bound of what goes to other nodes, whatever imports ask for: 200M is 200 Mbit/s (env: IMGCTL_MAX_RATE)',
+      parseRate,
+    )
     .addHelpText('after', examples)
     .action(async ({ listen, insecureHttp = false, ...settings }: Options) => {
       const { runAgent } = await import('../../agent/main.ts');
@@ -85,9 +92,20 @@ export function agentRunCommand(context: CommandContext): Command {
           tlsKey: settings.tlsKey ?? variable('IMGCTL_TLS_KEY'),
           caFile: settings.caFile ?? variable('IMGCTL_CA_FILE'),
           clientCa: settings.clientCa ?? variable('IMGCTL_CLIENT_CA'),
+          maxRate: settings.maxRate ?? rateIn(variable('IMGCTL_MAX_RATE')),
           probeListen: settings.probeListen ?? variable('IMGCTL_PROBE_LISTEN'),
         },
         { signal, env, version: programVersion() },
       );
     });
+}
+
+/** @throws ImgctlError `usage`, which names the variable */
+function rateIn(text: string | undefined): number | undefined {
+  try {
+    return text === undefined ? undefined : parseRate(text);
+  } catch (error) {
+    const { code, message, hint } = toImgctlError(error);
+    throw new ImgctlError(code, `IMGCTL_MAX_RATE: ${message}`, { hint });
+  }
 }

@@ -1,18 +1,29 @@
 import { Command, Option } from 'commander';
 import { relayChoices } from '../../distribute/fan-out-options.ts';
 import type { CommandContext } from '../context.ts';
-import { addImportOptions, addNodeOptions, addOutputOptions, type NodeOptions } from '../options.ts';
+import {
+  addImportOptions,
+  addNodeOptions,
+  addOutputOptions,
+  maxRateOption,
+  type NodeOptions,
+} from '../options.ts';
 import type { PushOptions } from '../push.ts';
 
 const examples = `
 Archives may be OCI layouts or what docker save writes, plain or compressed (gzip, zstd, bzip2, xz, lz4).
 A file on standard input is read in place; a pipe is kept in a temporary file meanwhile.
 
+--max-rate bounds what this command sends to all nodes together, and what each agent sends to other nodes
+meanwhile: for this import and, as long as that runs, for all others. k, M and G are bits a second, kB, MB
+and GB bytes; 100k at least. Counted are the bodies of requests; HTTP, TLS and TCP add about 5 %.
+
 Examples:
   imgctl images import < bundle.tar
   imgctl images import app.tar.zst db.tar
   docker save app:1 | imgctl images import --nodes 10.0.4.17,10.0.4.18
   imgctl images import bundle.tar --nodes cp=10.0.4.17,w1=10.0.4.18:25001 --strict
+  imgctl images import bundle.tar --max-rate 200M
   imgctl images import bundle.tar --dry-run`;
 
 type Options = PushOptions & NodeOptions;
@@ -31,6 +42,7 @@ export function imagesImportCommand(context: CommandContext): Command {
         .choices(relayChoices)
         .default('off'),
     )
+    .addOption(maxRateOption())
     .option('--strict', 'send nothing to anybody unless every node can take the images')
     .option('--dry-run', 'show what would be sent where, and send nothing');
   return addOutputOptions(command)

@@ -101,13 +101,14 @@ function container(settings: ManifestSettings) {
   };
 }
 
-function args({ listen, socket, mutualTls, probePort }: ManifestSettings): string[] {
+function args({ listen, socket, mutualTls, probePort, maxRate }: ManifestSettings): string[] {
   return [
     ...['agent', 'run', `--listen=${listen}`, '--name=$(NODE_NAME)'],
     ...[`--store=containerd:${socket}`, `--data-dir=${dataDirectory}`],
     ...[`--tls-cert=${configDirectory}/agent.crt`, `--tls-key=${configDirectory}/agent.key`],
     ...[`--ca-file=${configDirectory}/ca.crt`, `--token-file=${configDirectory}/token`],
     ...(mutualTls ? [`--client-ca=${configDirectory}/ca.crt`, `--probe-listen=127.0.0.1:${probePort}`] : []),
+    ...(maxRate === undefined ? [] : [`--max-rate=${maxRate}`]),
   ];
 }
 

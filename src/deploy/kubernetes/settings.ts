@@ -15,6 +15,8 @@ export interface ManifestSettings {
   /** Clients show a certificate; the kubelet, which has none, asks on an address of its own. */
   readonly mutualTls: boolean;
   readonly probePort: number;
+  /** As `agent run --max-rate` takes it. */
+  readonly maxRate?: string | undefined;
   readonly version: string;
 }
 

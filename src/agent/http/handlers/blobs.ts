@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
+import { maxRateHeader, parseMaxRate } from '../../../agent-api/max-rate.ts';
 import { notePassed } from '../../../agent-api/reclaim.ts';
 import { routes } from '../../../agent-api/routes.ts';
 import { haveRequestSchema } from '../../../agent-api/schemas.ts';
 import { ImgctlError } from '../../../errors.ts';
+import { PacedBody } from '../../../streams/paced-body.ts';
 import { answerJson } from '../answer.ts';
 import { parseRange } from '../byte-range.ts';
 import { clientGone } from '../client-gone.ts';
@@ -13,7 +15,7 @@ import { readJson } from '../read-json.ts';
 import { writeOut } from '../write-out.ts';
 
 /** What the store has of blobs, and their content: peers fetch from here. */
-export function serveBlobs(app: FastifyInstance, { store, limits }: AgentContext): void {
+export function serveBlobs(app: FastifyInstance, { store, limits, uplink }: AgentContext): void {
   app.post(routes.blobsHave, async (request, reply) => {
     const { digests } = await readJson(request.raw, haveRequestSchema, limits);
     const here = await store.sizesOf(digests, clientGone(reply.raw));
@@ -23,6 +25,7 @@ export function serveBlobs(app: FastifyInstance, { store, limits }: AgentContext
   app.get(pattern(routes.blob(':digest')), async (request, reply) => {
     const digest = digestParameter(request.params);
     const gone = clientGone(reply.raw);
+    using use = uplink.use(parseMaxRate(request.headers[maxRateHeader]));
     const size = (await store.sizesOf([digest], gone)).get(digest);
     if (size === undefined) {
       throw new ImgctlError('blob_unknown', `this node does not have ${digest}`, { context: { digest } });
@@ -44,7 +47,8 @@ export function serveBlobs(app: FastifyInstance, { store, limits }: AgentContext
     });
     if (request.method !== 'HEAD' && end > start) {
       try {
-        for await (const chunk of store.read(digest, { offset: start, length: end - start }, gone)) {
+        const bytes = store.read(digest, { offset: start, length: end - start }, gone);
+        for await (const chunk of new PacedBody(bytes, use.flow, gone)) {
           await writeOut(response, chunk, limits.idleMs);
           notePassed(chunk.byteLength);
         }

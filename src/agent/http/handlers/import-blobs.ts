@@ -34,7 +34,7 @@ export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): voi
           result =
             route.length === 0
               ? await hosted.put(blob, () => heart.signedBy(body()), signal)
-              : await relayBlob({ hosted, blob, route, body, signal, heart }, agent);
+              : await relayBlob({ hosted, blob, route, body, signal, heart, maxRate: record.maxRate }, agent);
         }
         record.received(result.received);
         metrics.bytesReceived(result.received);
