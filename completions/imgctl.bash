@@ -78,6 +78,7 @@ _imgctl() {
       'imgctl images import:--spool-dir' | \
       'imgctl images import:--relay' | \
       'imgctl images import:--max-rate' | \
+      'imgctl images import:--wire-compression' | \
       'imgctl images import:-o' | \
       'imgctl images import:--output' | \
       'imgctl images list:--nodes' | \
@@ -323,6 +324,7 @@ _imgctl() {
   'imgctl images import:--spool-dir') _imgctl_files -d "$current"; return ;;
   'imgctl images import:--relay') _imgctl_words 'auto off' "$current"; return ;;
   'imgctl images import:--max-rate') :; return ;;
+  'imgctl images import:--wire-compression') _imgctl_words 'auto zstd none' "$current"; return ;;
   'imgctl images import:-o' | 'imgctl images import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images list:--nodes') :; return ;;
   'imgctl images list:--discover') :; return ;;
@@ -510,7 +512,7 @@ _imgctl() {
     case $command in
     'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
     'imgctl images') _imgctl_words '-h --help' "$current" ;;
-    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --wire-compression --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;

@@ -31,6 +31,7 @@ export type ErrorCode =
   | 'digest_mismatch'
   | 'size_mismatch'
   | 'offset_mismatch'
+  | 'encoding_invalid'
   | 'blob_unknown'
   | 'blob_locked'
   | 'image_unknown'

@@ -34,7 +34,8 @@ interface Download {
 }
 
 interface Upload {
-  readonly length: number;
+  /** In bytes; undefined: sent in chunks, until it ends. */
+  readonly length: number | undefined;
   readonly body: () => AsyncIterable<Uint8Array>;
   readonly headers?: Record<string, string> | undefined;
   /** Told of every informational answer (1xx): the agent works on it. */
@@ -103,14 +104,14 @@ export class AgentHttp {
     return true;
   }
 
-  /** PUT of exactly `length` bytes. An answer that comes before all is sent is taken, and the source left. */
+  /** PUT of exactly `length` bytes, or of all that there are. An answer that comes before all is sent is taken, and the source left. */
   async upload<T>(path: string, upload: Upload, schema: z.ZodType<T>): Promise<T> {
     const { length, body, signal, onAlive, onEnough, flow = this.#flow } = upload;
     const open = flow === undefined ? body : () => new PacedBody(body(), flow, signal);
     const outgoing = length === 0 ? undefined : new OutgoingBody(open);
     const headers = {
       'content-type': 'application/octet-stream',
-      'content-length': String(length),
+      ...(length !== undefined && { 'content-length': String(length) }),
       ...upload.headers,
     };
     const informed = ({ statusCode }: { readonly statusCode: number }) => {

@@ -3,6 +3,7 @@ import type { Flow } from '../streams/rate-limit.ts';
 import type { ImportEvent } from './events.ts';
 import type { RelayHop } from './relay.ts';
 import type { Declaration, FetchResult, ImportState, More, NodeInfo, PutResult } from './schemas.ts';
+import type { WireEncodingName } from './wire-encoding.ts';
 
 /**
  * A node as something that images are imported into. The agent across the network (AgentClient) and the store of
@@ -29,6 +30,8 @@ export interface BlobToSend {
 }
 
 export interface PutOptions {
+  /** How the body is encoded; absent: it is the blob's own bytes. Only for agents that list it among their features. */
+  readonly encoding?: WireEncodingName | undefined;
   /** The nodes that get the same bytes from this one, in order. Only an agent passes blobs on. */
   readonly relay?: readonly RelayHop[] | undefined;
   /** Told while the node works on what it was sent; only where `relay` is given, which may be empty. */

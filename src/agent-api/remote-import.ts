@@ -16,6 +16,7 @@ import {
   putResultSchema,
 } from './schemas.ts';
 import { documentsBytes, splitDeclaration } from './split-declaration.ts';
+import { lengthHeader } from './wire-encoding.ts';
 
 /** An import on an agent across the network. Declarations that are too large for one request go in several. */
 
@@ -80,12 +81,18 @@ interface Putting extends PutOptions {
 export async function putThere(
   http: AgentHttp,
   id: string,
-  { blob: { digest, offset, size }, body, signal, relay, onAlive, onEnough, flow }: Putting,
+  { blob: { digest, offset, size }, body, signal, encoding, relay, onAlive, onEnough, flow }: Putting,
 ): Promise<PutResult> {
-  const headers: Record<string, string> = relay === undefined ? {} : { [relayHeader]: formatRelay(relay) };
+  const content = size - offset;
+  const headers: Record<string, string> = {
+    ...(relay !== undefined && { [relayHeader]: formatRelay(relay) }),
+    ...(encoding !== undefined && { 'content-encoding': encoding, [lengthHeader]: String(content) }),
+  };
+  // How long it gets is seen when it is compressed, and not before
+  const length = encoding === undefined ? content : undefined;
   return http.upload(
     `${routes.importBlob(id, digest)}?offset=${offset}`,
-    { length: size - offset, body, signal, headers, onAlive, onEnough, flow },
+    { length, body, signal, headers, onAlive, onEnough, flow },
     putResultSchema,
   );
 }

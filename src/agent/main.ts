@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { DestinationStream } from 'pino';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
+import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import type { Store } from '../store/store.ts';
 import { BlobWriters } from '../transfer/blob-writers.ts';
 import { Import } from '../transfer/import.ts';
@@ -232,7 +233,7 @@ function peerTrust({ identity, shownToken }: LiveTrust): PeerTrust {
 function featuresOf(identity: TlsIdentity | undefined): string[] {
   const tls = identity === undefined ? [] : ['tls'];
   const mutual = identity?.clientCa === undefined ? [] : ['mutual-tls'];
-  return ['archive-import', 'fetch', 'microk8s', 'peers-check', 'relay', ...tls, ...mutual];
+  return ['archive-import', 'fetch', 'microk8s', 'peers-check', 'relay', zstdFeature, ...tls, ...mutual];
 }
 
 function tlsFactsOf(identity: TlsIdentity | undefined) {

@@ -14,6 +14,7 @@ import { pullPolicyAdvice } from './pull-policy-advice.ts';
 export interface PushOptions extends ImportOptions, RateOptions {
   readonly strict?: boolean;
   readonly relay?: FanOutOptions['relay'];
+  readonly wireCompression?: FanOutOptions['wireCompression'];
   readonly dryRun?: boolean;
 }
 
@@ -71,6 +72,7 @@ export async function pushSource(
     strict: options.strict === true,
     concurrency: options.concurrency,
     relay: options.relay,
+    wireCompression: options.wireCompression,
     onEvent: (event) => reporter.event(event),
     signal,
   };

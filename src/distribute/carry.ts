@@ -1,7 +1,7 @@
 import type { ImportHandle } from '../agent-api/import-node.ts';
 import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
-import type { BlobSource } from '../image/source.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
+import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import { failedFirst, failedHop, type HopEnd, hopEnds } from './hop-result.ts';
 import type { FetchTransfer, PlanBlob, RelayTransfer, Transfer } from './plan-types.ts';
 
@@ -11,6 +11,8 @@ export interface Stop {
   /** `http[s]://host:port`, as its peers reach it. */
   readonly url: string;
   readonly handle: ImportHandle;
+  /** Whether it takes compressed blobs, and passes them on. */
+  readonly zstd: boolean;
   /** Bytes that went from the command to it. */
   sent(bytes: number): void;
   /** Bytes that it got from its peers. */
@@ -20,8 +22,8 @@ export interface Stop {
 }
 
 export interface Carrying {
-  readonly source: BlobSource;
   readonly check: SourceCheck;
+  readonly wire: WireEncoding;
   readonly signal: AbortSignal;
   stop(node: string): Stop;
   /** Where peers reach it, also a node that lacks nothing itself. */
@@ -62,7 +64,7 @@ async function sendAlong(
   { route }: RelayTransfer,
   blob: PlanBlob,
   offset: number,
-  { source, check, signal, stop }: Carrying,
+  { check, wire, signal, stop }: Carrying,
 ): Promise<readonly HopEnd[]> {
   const [first, ...behind] = route.map(stop);
   if (first === undefined) return [];
@@ -71,26 +73,32 @@ async function sendAlong(
     for (const { name } of [first, ...behind]) stop(name).touch();
   };
   try {
+    // A node passes on what it got
+    const takes = [first, ...behind].every(({ zstd }) => zstd);
+    const { body, encoding } = await wire.bodyOf({ digest, offset, size }, takes, signal);
     const result = await first.handle.put(
       { digest, offset, size },
       () =>
-        counted(source.read(digest, offset, signal), (bytes) => {
+        counted(body(), (bytes) => {
           first.sent(bytes);
           touch();
         }),
       signal,
       behind.length === 0
-        ? undefined
+        ? { encoding }
         : {
+            encoding,
             relay: behind.map(({ name, url, handle }) => ({ node: name, url, import: handle.id })),
             onAlive: touch,
           },
     );
     const ends = hopEnds(route, result);
+    for (const { error } of ends) wire.refused(blob, error);
     for (const { node, result: hop } of ends.slice(1)) if (hop.ok) stop(node).fetched(size - offset);
     return ends;
   } catch (thrown) {
     if (signal.aborted) return route.map((node) => cancelled(node));
+    wire.refused(blob, thrown);
     if (hasCode(thrown, 'digest_mismatch', 'size_mismatch')) await check.mustBeSound(digest, thrown, signal);
     const error = toImgctlError(thrown);
     if (error.context.phase === 'archive') throw error;

@@ -1,9 +1,11 @@
 import { errorFromWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus, ImportState, NodeInfo } from '../agent-api/schemas.ts';
+import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import { feed } from '../transfer/feed.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
+import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
 import { mustFit } from './must-fit.ts';
@@ -26,6 +28,7 @@ export interface DeliverOptions extends Omit<FanOutOptions, 'nodes' | 'declarati
   readonly sizes: UnpackedSizes;
   readonly checks: NodeChecks;
   readonly gate: StrictGate | undefined;
+  readonly wire: WireEncoding;
   /** Shares the work among the nodes; absent where each is sent to by itself. */
   readonly dispatch?: Dispatch | undefined;
 }
@@ -101,7 +104,7 @@ class Delivery {
   }
 
   async #feed(): Promise<readonly ImageStatus[]> {
-    const { node, source, declaration, check, concurrency = 4, stallTimeoutMs, signal } = this.#options;
+    const { node, source, declaration, check, wire, concurrency = 4, stallTimeoutMs, signal } = this.#options;
     this.progress.phase('connecting');
     mustRunContainerd(node.cluster);
     const info = await node.node.describe(AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]));
@@ -115,6 +118,7 @@ class Delivery {
       concurrency,
       stallTimeoutMs,
       signal,
+      wire: info.features.includes(zstdFeature) ? wire : undefined,
       beforeSending: (state) => this.#opened(state, info),
       send: sendByPlan(this.#options, info, (bytes) => {
         this.#fetched += bytes;

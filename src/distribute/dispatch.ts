@@ -4,6 +4,7 @@ import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { BlobSource } from '../image/source.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
+import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import { carry, type Stop } from './carry.ts';
 import type { HopEnd } from './hop-result.ts';
 import { Plan } from './plan.ts';
@@ -21,6 +22,7 @@ const maxTries = 8;
 export interface DispatchOptions {
   readonly source: BlobSource;
   readonly check: SourceCheck;
+  readonly wire: WireEncoding;
   readonly nodes: readonly string[];
   /** What nodes may have to give to each other. */
   readonly layers: readonly Digest[];
@@ -220,12 +222,12 @@ export class Dispatch implements Disposable {
     const abort = new AbortController();
     const underway: Underway = { transfer, abort, counted: new Set() };
     this.#under.set(transfer.id, underway);
-    const { source, check, signal } = this.#options;
+    const { check, wire, signal } = this.#options;
     let ends: readonly HopEnd[] = [];
     try {
       ends = await carry(transfer, {
-        source,
         check,
+        wire,
         signal: AbortSignal.any([signal, abort.signal]),
         stop: (node) => ({
           ...this.#stop(node),

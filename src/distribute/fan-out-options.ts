@@ -3,6 +3,7 @@ import type { Declaration } from '../agent-api/schemas.ts';
 import type { ClusterFacts } from '../discovery/discovery.ts';
 import type { Digest } from '../image/digest.ts';
 import type { ImageSource } from '../image/source.ts';
+import type { WireCompression } from '../transfer/wire-encoding.ts';
 import type { FindArchiveNode } from './archive-node.ts';
 import type { DistributeEvent } from './outcome.ts';
 
@@ -35,6 +36,8 @@ export interface Giver {
 
 export const relayChoices = ['auto', 'off'] as const;
 
+export const wireCompressions: readonly WireCompression[] = ['auto', 'zstd', 'none'];
+
 export interface FanOutOptions {
   readonly nodes: readonly FanOutNode[];
   readonly source: ImageSource;
@@ -53,6 +56,8 @@ export interface FanOutOptions {
   readonly relay?: (typeof relayChoices)[number] | undefined;
   /** Nodes that are known to have layers to give, before anybody is asked. */
   readonly givers?: readonly Giver[] | undefined;
+  /** Of what is not compressed, on its way to nodes that take that; `none` unless given. */
+  readonly wireCompression?: WireCompression | undefined;
   readonly signal: AbortSignal;
   onEvent(event: DistributeEvent): void;
 }

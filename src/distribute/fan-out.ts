@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { errorFromWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
@@ -5,6 +6,7 @@ import { mustHave } from '../transfer/absent-blobs.ts';
 import { collectDocuments } from '../transfer/collect-documents.ts';
 import { declareLimitMs } from '../transfer/declare-limit.ts';
 import { SourceCheck } from '../transfer/source-check.ts';
+import { WireEncoding } from '../transfer/wire-encoding.ts';
 import { deliverAsTaken } from './deliver-as-taken.ts';
 import { Dispatch } from './dispatch.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
@@ -35,7 +37,9 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
   const gate = options.strict ? new StrictGate(nodes.length) : undefined;
   const check = new SourceCheck(source);
   const sizes = new UnpackedSizes(source);
-  using dispatch = dispatchFor(options, declaration, check);
+  const { wireCompression: mode = 'none' } = options;
+  const wire = new WireEncoding({ source, mode, threads: availableParallelism() });
+  using dispatch = dispatchFor(options, declaration, check, wire);
   using checks = new NodeChecks(
     nodes.map(({ name }) => name),
     // Who interrupted it wants no report on it
@@ -51,6 +55,7 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
         declaration,
         gate,
         check,
+        wire,
         checks,
         sizes,
         dispatch,
@@ -68,12 +73,14 @@ function dispatchFor(
   { nodes, givers = [], source, relay = 'off', concurrency, signal }: FanOutOptions,
   declaration: Declaration,
   check: SourceCheck,
+  wire: WireEncoding,
 ): Dispatch | undefined {
   if (nodes.length + givers.length < 2 || relay === 'off') return undefined;
   const names = nodes.map(({ name }) => name);
   const dispatch = new Dispatch({
     source,
     check,
+    wire,
     layers: layersOf(declaration),
     nodes: names,
     relay,

@@ -20,7 +20,12 @@ const linkCodes: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** It was fed too slowly, or from the wrong place: it is fed again. */
-const routeCodes: ReadonlySet<ErrorCode> = new Set(['interrupted', 'node_stalled', 'offset_mismatch']);
+const routeCodes: ReadonlySet<ErrorCode> = new Set([
+  'interrupted',
+  'node_stalled',
+  'offset_mismatch',
+  'encoding_invalid',
+]);
 
 /** Of the node itself nothing can be fed to it until it was asked anew. */
 export function failedHop(node: string, error: ImgctlError, offset?: number): HopEnd {

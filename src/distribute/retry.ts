@@ -13,6 +13,7 @@ const passing: ReadonlySet<ErrorCode> = new Set([
   'blob_locked',
   'overloaded',
   'offset_mismatch',
+  'encoding_invalid',
   'digest_mismatch',
   'size_mismatch',
   'image_unverified',

@@ -1,4 +1,5 @@
 import type { NodeInfo } from '../agent-api/schemas.ts';
+import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import type { FeedOptions } from '../transfer/feed.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { FanOutNode } from './fan-out-options.ts';
@@ -22,6 +23,7 @@ export function sendByPlan(
       name,
       url: peer.url,
       handle,
+      zstd: features.includes(zstdFeature),
       lacks: blobs,
       has,
       relays: features.includes('relay'),

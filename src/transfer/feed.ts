@@ -9,6 +9,7 @@ import { declareLimitMs } from './declare-limit.ts';
 import { sendBlobs } from './send-blobs.ts';
 import type { SourceCheck } from './source-check.ts';
 import { StallClock } from './stall-clock.ts';
+import type { WireEncoding } from './wire-encoding.ts';
 
 /** Rounds without any progress after which a node that still asks is not believed. */
 const maxIdleRounds = 3;
@@ -23,6 +24,8 @@ export interface FeedOptions {
   readonly concurrency: number;
   readonly stallTimeoutMs: number;
   readonly signal: AbortSignal;
+  /** Where the node takes encoded blobs. */
+  readonly wire?: WireEncoding | undefined;
   /** Told what the node lacks before any blob is sent; what it throws ends the import with nothing sent. */
   beforeSending(state: ImportState): Promise<void>;
   onBytes(bytes: number): void;

@@ -4,6 +4,7 @@ import { hasCode } from '../errors.ts';
 import type { BlobSource } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import type { SourceCheck } from './source-check.ts';
+import type { WireEncoding } from './wire-encoding.ts';
 
 /** A node's answer to an offset is taken this often for one blob before it counts as trouble. */
 const maxOffsetCorrections = 5;
@@ -15,6 +16,8 @@ export interface Sending {
   /** Blobs in flight at once. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
+  /** How blobs are encoded for a node that takes that; absent: not at all. */
+  readonly wire?: WireEncoding | undefined;
   /** Bytes that were handed to the network. */
   onBytes(bytes: number): void;
 }
@@ -43,20 +46,20 @@ export async function sendBlobs(blobs: readonly MissingBlob[], sending: Sending)
 
 async function sendBlob(
   blob: MissingBlob,
-  { handle, source, check, signal, onBytes }: Sending,
+  { handle, source, check, signal, wire, onBytes }: Sending,
 ): Promise<void> {
   const { digest, size } = blob;
   let { offset } = blob;
   for (let corrections = 0; ; corrections += 1) {
     try {
-      const from = offset;
-      await handle.put(
-        { digest, size, offset: from },
-        () => counted(source.read(digest, from, signal), onBytes),
-        signal,
-      );
+      const from = { digest, size, offset };
+      const { body, encoding } = (await wire?.bodyOf(from, true, signal)) ?? {
+        body: () => source.read(digest, from.offset, signal),
+      };
+      await handle.put(from, () => counted(body(), onBytes), signal, { encoding });
       return;
     } catch (error) {
+      wire?.refused(blob, error);
       const held = hasCode(error, 'offset_mismatch') ? error.context.offset : undefined;
       if (typeof held === 'number' && corrections < maxOffsetCorrections && held !== offset && held <= size) {
         offset = held;

@@ -9,6 +9,7 @@ import type { Declaration, PutResult } from '../../src/agent-api/schemas.ts';
 import type { Faults } from '../../src/store/memory/faults.ts';
 import { createMemoryStore, type MemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
+import { framesOf } from '../../src/streams/frames-of.ts';
 import type { TestAuthority } from '../support/agent-certificates.ts';
 import { chunksOf, type TestBlob } from '../support/blobs.ts';
 import { startAgent, type TestAgent } from './test-agent.ts';
@@ -34,6 +35,8 @@ export interface SendOptions {
   /** Of the bytes, in place of the blob's own. */
   readonly body?: () => AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal;
+  /** `body` is then the encoded bytes. */
+  readonly encoding?: 'zstd';
 }
 
 interface RouteOptions {
@@ -85,12 +88,16 @@ export async function startRouteOver<S extends Store>(
   const owned = stack.move();
   return {
     stops,
-    send({ descriptor: { digest, size }, bytes }, { offset = 0, route = stops, body, signal } = {}) {
+    send(
+      { descriptor: { digest, size }, bytes },
+      { offset = 0, route = stops, body, signal, encoding } = {},
+    ) {
       const [first, ...behind] = route;
       if (first === undefined) throw new Error('no route');
-      const source = body ?? (() => chunksOf(bytes.subarray(offset), 64 * 1024));
+      const plain = () => chunksOf(bytes.subarray(offset), 64 * 1024);
+      const source = body ?? (encoding === undefined ? plain : () => framesOf(plain()));
       const relay = behind.map(({ hop }) => hop);
-      return first.import.put({ digest, offset, size }, source, signal, { relay });
+      return first.import.put({ digest, offset, size }, source, signal, { relay, encoding });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -4,6 +4,7 @@ import type { ImportHandle } from '../../src/agent-api/import-node.ts';
 import { Dispatch } from '../../src/distribute/dispatch.ts';
 import { digestOf } from '../../src/image/digest.ts';
 import { SourceCheck } from '../../src/transfer/source-check.ts';
+import { WireEncoding } from '../../src/transfer/wire-encoding.ts';
 import { memorySource } from '../support/memory-source.ts';
 
 const size = 64 * 1024 * 1024;
@@ -20,6 +21,7 @@ async function inFlight(concurrency: number | undefined): Promise<number> {
   const nodes = ['a', 'b', 'c', 'd'];
   const { signal } = new AbortController();
   using dispatch = new Dispatch({
+    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
     source,
     check: new SourceCheck(source),
     nodes,
@@ -37,7 +39,7 @@ async function inFlight(concurrency: number | undefined): Promise<number> {
     const handle = { id: name, put } as unknown as ImportHandle;
     const nothing = () => {};
     const told = { sent: nothing, fetched: nothing, touch: nothing };
-    const powers = { relays: true, fetches: true };
+    const powers = { relays: true, zstd: false, fetches: true };
     dispatch
       .bring({ name, url: `http://${name}:1`, handle, lacks: blobs, has: [], signal, ...powers, ...told })
       .catch(nothing);

@@ -27,6 +27,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   digest_mismatch: 422,
   size_mismatch: 422,
   offset_mismatch: 409,
+  encoding_invalid: 422,
   blob_unknown: 404,
   blob_locked: 423,
   image_unknown: 404,

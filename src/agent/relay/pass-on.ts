@@ -8,6 +8,7 @@ import { StallClock } from '../../transfer/stall-clock.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
 import type { Branch } from './branch.ts';
 import { failuresOf, resultsOf } from './relay-results.ts';
+import type { Coding } from './wire-body.ts';
 
 /** So that, of a route, the last one cuts off first who stalls: those before it would take all behind with them. */
 const perHopMs = 50;
@@ -18,6 +19,7 @@ export interface PassingOn {
   /** The next hop, and those behind it. */
   readonly route: readonly RelayHop[];
   readonly blob: BlobToSend;
+  readonly coding: Coding;
   /** What comes of the blob. Where it ends before the blob does, this node has it whole. */
   readonly body: Branch;
   /** The next hop is cut off when it neither takes a byte nor gives a sign of work for so long, in milliseconds. */
@@ -29,7 +31,7 @@ export interface PassingOn {
 
 /** Sends a blob to the next hop while it comes, and answers what became of it there and behind. Never rejects. */
 export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]> {
-  const { peers, route, blob, body, stallMs, flow, signal } = passing;
+  const { peers, route, blob, coding, body, stallMs, flow, signal } = passing;
   const [next, ...relay] = route;
   if (next === undefined) return [];
   const cut = new AbortController();
@@ -62,6 +64,7 @@ export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]
     };
     const answer = await peer.client.putInto(next.import, blob, bytes, until, {
       relay,
+      encoding: coding.name,
       onAlive,
       onEnough,
       flow,
@@ -76,16 +79,17 @@ export async function passOn(passing: PassingOn): Promise<readonly RelayResult[]
 
 /** What comes, as long as this node needs it too; once it has the blob, what is left of it from its own store. */
 async function* wholeBlob(
-  { body, store, blob, signal }: PassingOn,
+  { body, coding, store, blob, signal }: PassingOn,
   isEnough: () => boolean,
 ): AsyncGenerator<Uint8Array> {
   let at = blob.offset;
   for await (const chunk of body) {
-    at += chunk.byteLength;
+    at += coding.contentBytes(chunk);
     yield chunk;
   }
   const length = blob.size - at;
-  if (length > 0 && !isEnough()) yield* store.read(blob.digest, { offset: at, length }, signal);
+  if (length > 0 && !isEnough())
+    yield* coding.encode(store.read(blob.digest, { offset: at, length }, signal));
 }
 
 /** For which the next hop of a route may hold up this node's store, in milliseconds. */

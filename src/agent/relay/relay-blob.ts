@@ -12,6 +12,7 @@ import type { Branch } from './branch.ts';
 import type { RelayBuffers } from './buffers.ts';
 import { ForkedBody } from './forked-body.ts';
 import { passOn, patienceWith } from './pass-on.ts';
+import type { Coding } from './wire-body.ts';
 
 /**
  * relay/ is the middle of a blob's route: the bytes go into this node's store and on to the next node at the same time.
@@ -21,6 +22,9 @@ import { passOn, patienceWith } from './pass-on.ts';
  *
  * A store that is much slower than the next node is left behind in the same way: it keeps what it has, and the answer
  * says how much. Catching up is left to whoever made the route, who knows from whom it is cheapest.
+ *
+ * Compressed bytes are passed on as they came, and undone for the store alone: a piece of the body is a whole frame, so
+ * that after each the next node can be fed from the store.
  *
  * Where another import brings the same blob to this node, the store takes nothing of this body, unless that one dies.
  * The next node is fed from it all the same. As soon as the blob is here, by whomever, the next node gets what it
@@ -48,6 +52,8 @@ export interface Relaying {
   readonly blob: BlobToSend;
   /** The hops behind this node; not empty. */
   readonly route: readonly RelayHop[];
+  readonly coding: Coding;
+  /** Its pieces. */
   readonly body: () => AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
   /** Of what is passed on, in bytes a second, as the import has it. */
@@ -73,7 +79,7 @@ const resumeBytesPerMs = 100_000;
  * @throws ImgctlError `offset_mismatch`, `import_gone`, `request_invalid`: nothing was passed on then; the signal's reason
  */
 export async function relayBlob(relaying: Relaying, parts: RelayParts): Promise<PutResult> {
-  const { hosted, blob, route, body, signal, heart } = relaying;
+  const { hosted, blob, route, coding, body, signal, heart } = relaying;
   mustHoldEnough(hosted, blob);
   for (const next of route.slice(0, 1)) parts.peers.parse(next.url);
   using buffer = parts.buffers.take();
@@ -89,12 +95,22 @@ export async function relayBlob(relaying: Relaying, parts: RelayParts): Promise<
     heldBackMs: () => flow.waitedMs,
   });
   const settled = new AbortController();
-  const pouring = fork.pour(body(), AbortSignal.any([signal, settled.signal]));
-  const passing = passOn({ ...parts, route, blob, body: onward, stallMs: peerStallMs, flow, signal });
+  let received = 0;
+  const counted = async function* () {
+    for await (const piece of body()) {
+      received += coding.contentBytes(piece);
+      yield piece;
+    }
+  };
+  const pouring = fork.pour(counted(), AbortSignal.any([signal, settled.signal]));
+  const passing = passOn({ ...parts, route, blob, coding, body: onward, stallMs: peerStallMs, flow, signal });
   try {
-    const [error, relay] = await Promise.all([keep(relaying, { fork, kept, onward }), heart.during(passing)]);
+    const [error, relay] = await Promise.all([
+      keep(relaying, { kept, onward, received: () => received }),
+      heart.during(passing),
+    ]);
     signal.throwIfAborted();
-    return { received: fork.received, ...(error && ownFailure(relaying, error)), relay: [...relay] };
+    return { received, ...(error && ownFailure(relaying, error)), relay: [...relay] };
   } finally {
     settled.abort(new ImgctlError('interrupted', 'the blob is settled'));
     await pouring;
@@ -114,8 +130,12 @@ function mustHoldEnough(hosted: Relaying['hosted'], { digest, offset }: BlobToSe
 
 /** Into this node's store; answers why not. */
 async function keep(
-  { hosted, blob, signal, heart }: Relaying,
-  { fork, kept, onward }: { readonly fork: ForkedBody; readonly kept: Branch; readonly onward: Branch },
+  { hosted, blob, coding, signal, heart }: Relaying,
+  {
+    kept,
+    onward,
+    received,
+  }: { readonly kept: Branch; readonly onward: Branch; readonly received: () => number },
 ): Promise<ImgctlError | undefined> {
   const stop = new AbortController();
   kept.dropped.addEventListener('abort', () => {
@@ -123,9 +143,9 @@ async function keep(
     if (kept.begun) stop.abort(kept.dropped.reason);
   });
   try {
-    await hosted.put(blob, () => kept, AbortSignal.any([signal, stop.signal]));
+    await hosted.put(blob, () => coding.decode(kept), AbortSignal.any([signal, stop.signal]));
     // It is here, perhaps before this body brought it: what the next hop lacks comes from the store
-    if (blob.offset + fork.received < blob.size) heart.hasBlob(blob.digest);
+    if (blob.offset + received() < blob.size) heart.hasBlob(blob.digest);
     onward.end();
     return undefined;
   } catch (error) {

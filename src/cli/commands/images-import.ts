@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { relayChoices } from '../../distribute/fan-out-options.ts';
+import { relayChoices, wireCompressions } from '../../distribute/fan-out-options.ts';
 import type { CommandContext } from '../context.ts';
 import {
   addImportOptions,
@@ -24,6 +24,7 @@ Examples:
   docker save app:1 | imgctl images import --nodes 10.0.4.17,10.0.4.18
   imgctl images import bundle.tar --nodes cp=10.0.4.17,w1=10.0.4.18:25001 --strict
   imgctl images import bundle.tar --max-rate 200M
+  imgctl images import bundle.tar --wire-compression zstd
   imgctl images import bundle.tar --dry-run`;
 
 type Options = PushOptions & NodeOptions;
@@ -43,6 +44,14 @@ export function imagesImportCommand(context: CommandContext): Command {
         .default('off'),
     )
     .addOption(maxRateOption())
+    .addOption(
+      new Option(
+        '--wire-compression <way>',
+        'zstd for layers that are not compressed: where the link is slow, always, or never',
+      )
+        .choices(wireCompressions)
+        .default('auto'),
+    )
     .option('--strict', 'send nothing to anybody unless every node can take the images')
     .option('--dry-run', 'show what would be sent where, and send nothing');
   return addOutputOptions(command)

@@ -2,14 +2,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parseRelay, type RelayHop, relayHeader } from '../../../agent-api/relay.ts';
 import { routes } from '../../../agent-api/routes.ts';
 import type { PutResult } from '../../../agent-api/schemas.ts';
-import { ImgctlError } from '../../../errors.ts';
 import { relayBlob } from '../../relay/relay-blob.ts';
+import { codingOf } from '../../relay/wire-body.ts';
 import { answerJson } from '../answer.ts';
 import { clientGone } from '../client-gone.ts';
 import type { AgentContext } from '../context.ts';
 import { digestParameter, offsetParameter, pathParameter, type Query } from '../parameters.ts';
 import { pattern } from '../pattern.ts';
 import { requestBody } from '../request-body.ts';
+import { sentBytes } from '../sent-bytes.ts';
 import { StillWorking } from '../still-working.ts';
 
 /** A blob's bytes, into the store as they come, and on to the next node where the request says so. */
@@ -20,8 +21,11 @@ export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): voi
     const digest = digestParameter(request.params);
     const offset = offsetParameter(request.query as Query);
     const route = routeOf(request);
-    const blob = { digest, offset, size: offset + contentLength(request) };
-    const body = () => requestBody(request.raw, limits);
+    const { encoding, length } = sentBytes(request);
+    const blob = { digest, offset, size: offset + length };
+    const coding = codingOf(encoding);
+    const pieces = () => coding.pieces(requestBody(request.raw, limits), length);
+    const body = () => coding.decode(pieces());
     return imports.use(id, (record) =>
       stopping.transfer(async () => {
         const hosted = record.import;
@@ -34,7 +38,10 @@ export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): voi
           result =
             route.length === 0
               ? await hosted.put(blob, () => heart.signedBy(body()), signal)
-              : await relayBlob({ hosted, blob, route, body, signal, heart, maxRate: record.maxRate }, agent);
+              : await relayBlob(
+                  { hosted, blob, route, coding, body: pieces, signal, heart, maxRate: record.maxRate },
+                  agent,
+                );
         }
         record.received(result.received);
         metrics.bytesReceived(result.received);
@@ -49,11 +56,4 @@ export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): voi
 function routeOf({ headers }: FastifyRequest): readonly RelayHop[] | undefined {
   const header = headers[relayHeader];
   return header === undefined ? undefined : parseRelay(String(header));
-}
-
-/** The blob's size follows from it, and a body that was cut cannot pass for a whole one. */
-function contentLength({ headers }: FastifyRequest): number {
-  const length = Number(headers['content-length'] ?? Number.NaN);
-  if (Number.isSafeInteger(length) && length >= 0) return length;
-  throw new ImgctlError('request_invalid', 'a blob is sent with its Content-Length, not in chunks');
 }
