@@ -9,7 +9,7 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
   #source: AsyncIterator<Uint8Array> | undefined;
   #stopped = false;
   #held = false;
-  #previous: Uint8Array | undefined;
+  readonly #sent = new InFlight();
   #wake: (() => void) | undefined;
   #failure: unknown;
 
@@ -55,20 +55,48 @@ export class OutgoingBody implements AsyncIterable<Uint8Array> {
     if (this.#held) return stopped;
     try {
       this.#source ??= this.#open()[Symbol.asyncIterator]();
-      // undici asks for the next chunk when the socket has taken the last one: a chunk is larger than what a socket
-      // buffers, so that it waits for the drain
-      if (this.#previous !== undefined) giveBackChunk(this.#previous);
-      this.#previous = undefined;
+      this.#sent.settle();
       const step = await Promise.race([this.#source.next(), stopped]);
       if (this.#held && !this.#stopped) return stopped;
       if (step.done) this.#stopped = true;
-      else this.#previous = step.value;
+      else this.#sent.add(step.value);
       return step;
     } catch (error) {
       if (this.#held && !this.#stopped) return stopped;
       if (!this.#stopped) this.#failure = error;
       this.#stopped = true;
       throw error;
+    }
+  }
+}
+
+/** More than a socket of undici's buffers before it asks its writer to wait, in bytes. */
+const socketBytes = 64 * 1024;
+
+/**
+ * Chunks that were handed to undici, and may still be read. It asks for the next one when the socket buffers less than
+ * its high-water mark, else after it was drained: so at that moment, what is still unsent of the chunks is less than that
+ * at their end.
+ */
+class InFlight {
+  readonly #chunks: Uint8Array[] = [];
+  #bytes = 0;
+
+  add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.byteLength;
+  }
+
+  /** The next chunk is asked for: those that are certainly sent are given back. */
+  settle(): void {
+    for (
+      let [first] = this.#chunks;
+      first !== undefined && this.#bytes >= socketBytes;
+      [first] = this.#chunks
+    ) {
+      this.#bytes -= first.byteLength;
+      this.#chunks.shift();
+      giveBackChunk(first);
     }
   }
 }

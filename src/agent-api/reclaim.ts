@@ -9,7 +9,7 @@ import { runInNewContext } from 'node:vm';
  * less; more often costs more, as what is on its way to the store survives. The flag that does the same
  * (--max-semi-space-size) works only on the command line.
  */
-const everyBytes = 16 * 1024 * 1024;
+const everyBytes = 8 * 1024 * 1024;
 
 type Collect = (options: { type: 'minor' }) => void;
 

@@ -1,4 +1,4 @@
-import { keepChunk } from './chunk-pool.ts';
+import { giveBackChunk, shareChunk } from './chunk-pool.ts';
 import type { Flow } from './rate-limit.ts';
 
 /**
@@ -44,9 +44,13 @@ export class PacedBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8
       chunk = step.value;
     }
     const { pieceBytes } = this.#flow;
-    if (chunk.byteLength > pieceBytes) keepChunk(chunk);
-    const piece = chunk.byteLength > pieceBytes ? chunk.subarray(0, pieceBytes) : chunk;
-    this.#rest = piece === chunk ? undefined : chunk.subarray(piece.byteLength);
+    let piece = chunk;
+    this.#rest = undefined;
+    if (chunk.byteLength > pieceBytes) {
+      piece = shareChunk(chunk, 0, pieceBytes);
+      this.#rest = shareChunk(chunk, pieceBytes);
+      giveBackChunk(chunk);
+    }
     try {
       await this.#flow.take(piece.byteLength, this.#stop);
     } catch (error) {

@@ -1,3 +1,5 @@
+import { giveBackChunk, shareChunk } from './chunk-pool.ts';
+
 /** The same bytes without the first `count`. */
 export async function* skipBytes(
   chunks: AsyncIterable<Uint8Array>,
@@ -5,13 +7,15 @@ export async function* skipBytes(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let left = count;
   for await (const chunk of chunks) {
-    if (left >= chunk.byteLength) {
-      left -= chunk.byteLength;
-    } else if (left > 0) {
-      yield chunk.subarray(left);
-      left = 0;
-    } else {
+    if (left === 0) {
       yield chunk;
+      continue;
     }
+    const skipped = Math.min(left, chunk.byteLength);
+    left -= skipped;
+    const rest = shareChunk(chunk, skipped);
+    giveBackChunk(chunk);
+    if (rest.byteLength > 0) yield rest;
+    else giveBackChunk(rest);
   }
 }

@@ -54,7 +54,8 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
       const { promise: handedOver, resolve } = Promise.withResolvers<void>();
       const writing = lease.write(descriptor, start, toEnd(skipBytes(chunks, start - begin), resolve), {
         signal: until,
-        onProgress: tell,
+        // All of it: that is told when it was verified and counts, for who hears it may send others here for it
+        onProgress: (at) => at < size && tell(at),
         repositories: receiving.repositories,
       });
       // An error before the last byte must not wait for a last byte

@@ -111,6 +111,18 @@ export function heldBy(stops: readonly Stop[], { descriptor: { digest } }: TestB
   });
 }
 
+/** A store that takes bytes at this pace, however large the chunks are; those before `from` at once. */
+export function slowStore(bytesPerSecond: number, from = 0): Faults {
+  let last = from;
+  return {
+    write: async (_, offset) => {
+      const ms = ((offset - last) / bytesPerSecond) * 1000;
+      last = Math.max(last, offset);
+      if (ms > 0) await sleep(ms);
+    },
+  };
+}
+
 /** The blob's bytes at this pace. */
 export async function* paced(bytes: Uint8Array, bytesPerSecond: number): AsyncGenerator<Uint8Array> {
   const begun = performance.now();

@@ -6,7 +6,7 @@ import { makeTestAuthority, type TestAuthority } from '../support/agent-certific
 import { chunksOf, randomBlob, type TestBlob } from '../support/blobs.ts';
 import { slowProxy } from '../support/slow-proxy.ts';
 import { ask } from './http.ts';
-import { heldBy, paced, type Route, type Stop, startRoute } from './relay-route.ts';
+import { heldBy, paced, type Route, type Stop, slowStore, startRoute } from './relay-route.ts';
 
 const MiB = 1024 * 1024;
 
@@ -175,18 +175,18 @@ describe('a route of which a hop', () => {
   });
 
   it('works long on the last bytes is waited for', async () => {
-    const slow = { write: (_: unknown, offset: number) => (offset > MiB / 2 ? sleep(120) : undefined) };
+    const slow = slowStore(3 * MiB, MiB / 2);
     await using route = await startRoute(3, {
       limits: { peerStallMs: 600 },
       faults: (stop) => (stop === 2 ? slow : {}),
     });
-    const blob = randomBlob(2 * MiB);
+    const blob = randomBlob(6 * MiB);
 
     expect((await route.send(blob)).relay).toEqual(ok('n1', 'n2'));
   });
 
   it('has a slow store does not slow those behind it, and says how much it kept', async () => {
-    const slow = { write: () => sleep(100) };
+    const slow = slowStore(MiB / 2);
     await using route = await startRoute(3, { faults: (stop) => (stop === 1 ? slow : {}) });
     const blob = randomBlob(48 * MiB);
     const begun = performance.now();

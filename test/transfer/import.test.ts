@@ -47,6 +47,23 @@ function statesOf(events: readonly ImportEvent[]): string[] {
 }
 
 describe('an import', () => {
+  it('tells that all of a blob is here only once it is whole in the store', async () => {
+    const store = node();
+    const image = imageOf(['x'.repeat(5000)]);
+    const target = await open(store, declarationOf(image));
+    const whole: boolean[] = [];
+    const watching = (async () => {
+      for await (const event of target.events())
+        if (event.type === 'blob' && event.offset === event.size)
+          whole.push(store.contents().blobs.includes(event.digest));
+    })();
+
+    for (const blob of image.layers) await put(target, blob);
+    await watching;
+
+    expect(whole).toEqual([true]);
+  });
+
   it('tells what is missing, takes it in any order, and names the image when it is whole and unpacked', async () => {
     const store = node();
     const image = imageOf(['bottom', 'middle', 'top']);

@@ -1,4 +1,5 @@
 import type { ImgctlError } from '../../errors.ts';
+import { giveBackChunk } from '../../streams/chunk-pool.ts';
 import { Patience } from './patience.ts';
 
 export interface BranchOptions {
@@ -118,7 +119,7 @@ export class Branch implements AsyncIterable<Uint8Array> {
   }
 
   #forget(): void {
-    this.#chunks.length = 0;
+    for (const chunk of this.#chunks.splice(0)) giveBackChunk(chunk);
     this.#queued = 0;
   }
 

@@ -1,7 +1,7 @@
 /** What is held of one blob at most, in bytes. */
 const perBlob = 8 * 1024 * 1024;
 /** Of all blobs that are passed on at the same time, so that the agent's memory does not grow with them. */
-const together = 48 * 1024 * 1024;
+const together = 24 * 1024 * 1024;
 /** Below it, every hiccup of one side is felt by the other. */
 const least = 512 * 1024;
 

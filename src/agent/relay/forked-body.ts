@@ -1,13 +1,14 @@
 import { type ImgctlError, toImgctlError } from '../../errors.ts';
 import { abortable } from '../../streams/abortable.ts';
+import { giveBackChunk, shareChunk } from '../../streams/chunk-pool.ts';
 import { Branch, type BranchOptions } from './branch.ts';
 import { FreePace } from './patience.ts';
 
 /**
  * One body for two readers: this node's store and the next node. Each has what the other has taken before it, up to
- * `holdBytes`; chunks are shared, so that is all that is held, and they must not be lent ones (streams/chunk-pool.ts): the
- * first reader would give them back under the other's eyes. Whose share is full stops the body, and so slows the
- * other down, as long as its patience lasts; then it is dropped, and the other goes on alone.
+ * `holdBytes`; chunks are shared, so that is all that is held, and each gives back its own share of a lent one
+ * (streams/chunk-pool.ts). Who holds all that it may stops the body, and so slows the other down, as long as its patience
+ * lasts; then it is dropped, and the other goes on alone.
  *
  * With one reader left there is nobody to be slowed: the body comes as fast as that one takes it. With none it is read
  * and thrown away, so that whoever sends it does not take this node for a stalled one.
@@ -48,7 +49,8 @@ export class ForkedBody {
     try {
       for await (const chunk of abortable(source, signal)) {
         this.#received += chunk.byteLength;
-        for (const branch of this.#branches) branch.give(chunk);
+        for (const branch of this.#branches) branch.give(shareChunk(chunk));
+        giveBackChunk(chunk);
         if (this.#fullest() >= this.#holdBytes()) await this.#room(signal);
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 import { abortable } from '../../streams/abortable.ts';
-import { chunkBytes, giveBackChunk, lendChunk } from '../../streams/chunk-pool.ts';
+import { chunkBytes, giveBackChunk, lendChunk, shortened } from '../../streams/chunk-pool.ts';
 
 /** Bytes in a message to containerd: each is a round trip, and up to three are held for each blob. */
 export const messageBytes = chunkBytes;
@@ -20,7 +20,7 @@ export async function* gathered(
   let length = 0;
   let since = 0;
   const take = () => {
-    const taken = message?.subarray(0, length) ?? Buffer.alloc(0);
+    const taken = message === undefined ? Buffer.alloc(0) : shortened(message, length);
     message = undefined;
     length = 0;
     return taken;

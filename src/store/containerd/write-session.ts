@@ -20,7 +20,7 @@ export interface WriteOpening {
 }
 
 /** Messages on their way without an answer: containerd writes one while the next is in the socket. */
-const maxUnanswered = 3;
+const maxUnanswered = 2;
 
 /** How long containerd may take to let go of a ref, in milliseconds. */
 const endWithinMs = 5000;

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { type Digest, digestAlgorithm, parseDigest } from '../../image/digest.ts';
+import { chunkBytes, giveBackChunk, lendChunk, shortened } from '../../streams/chunk-pool.ts';
 import type { ByteRange } from '../store.ts';
 import { syncDirectory } from './durable-file.ts';
 import type { LayoutPaths } from './layout-paths.ts';
 import { blobUnknown } from './store-errors.ts';
-
-const chunkBytes = 1024 * 1024;
 
 /** Whole, verified blobs: `blobs/<algorithm>/<hex>`. */
 export class BlobFiles {
@@ -34,7 +33,10 @@ export class BlobFiles {
   /** The digest that the file's bytes have: another one only where the file was damaged. */
   async digestOfFile(digest: Digest, signal?: AbortSignal): Promise<Digest> {
     const hash = createHash(digestAlgorithm(digest));
-    for await (const chunk of this.read(digest, {}, signal)) hash.update(chunk);
+    for await (const chunk of this.read(digest, {}, signal)) {
+      hash.update(chunk);
+      giveBackChunk(chunk);
+    }
     return parseDigest(`${digestAlgorithm(digest)}:${hash.digest('hex')}`);
   }
 
@@ -51,7 +53,7 @@ export class BlobFiles {
   }
 }
 
-/** Bytes from `start` up to `end` (or the file's end), in chunks that belong to whoever receives them. */
+/** Bytes from `start` up to `end` (or the file's end), in chunks that belong to whoever receives them; large ones are lent. */
 export async function* readRange(
   file: FileHandle,
   start: number,
@@ -61,9 +63,10 @@ export async function* readRange(
   for (let at = start; at < end; ) {
     signal?.throwIfAborted();
     const length = Math.min(chunkBytes, end - at);
-    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafeSlow(length), 0, length, at);
+    const buffer = length === chunkBytes ? lendChunk() : Buffer.allocUnsafeSlow(length);
+    const { bytesRead } = await file.read(buffer, 0, length, at);
     if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
+    yield shortened(buffer, bytesRead);
     at += bytesRead;
   }
 }

@@ -33,7 +33,10 @@ export async function receive(
   await using file = await ofStore(directory, open(path, offset === 0 ? 'w' : 'r+', 0o644));
   const hash = createHash(algorithm);
   // What was hashed before is not kept anywhere: the file is the truth, also after a crash
-  for await (const chunk of readRange(file, 0, offset, signal)) hash.update(chunk);
+  for await (const chunk of readRange(file, 0, offset, signal)) {
+    hash.update(chunk);
+    giveBackChunk(chunk);
+  }
   let at = offset;
   for await (const chunk of abortable(chunks, signal)) {
     if (at + chunk.byteLength > size) throw sizeMismatch(expected, at + chunk.byteLength);

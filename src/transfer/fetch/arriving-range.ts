@@ -1,4 +1,4 @@
-import { chunkBytes, lendChunk } from '../../streams/chunk-pool.ts';
+import { chunkBytes, lendChunk, shortened } from '../../streams/chunk-pool.ts';
 
 /** A read of a range that is under way. */
 export interface RangeReader {
@@ -86,7 +86,7 @@ export class ArrivingRange {
   /** What was gathered goes as it is: whoever gets a chunk may give it back, so that the rest needs another. */
   #cut(): void {
     if (this.#filling !== undefined && this.#filled > 0)
-      this.#full.push(this.#filling.subarray(0, this.#filled));
+      this.#full.push(shortened(this.#filling, this.#filled));
     this.#filling = undefined;
     this.#filled = 0;
   }
