@@ -23,7 +23,7 @@ export function concurrencyWithin(wanted: Wanted, nodes: number): number | undef
   if (maxRate / uplinkOf < leastEach) {
     const leastK = Math.ceil((leastEach * uplinkOf * 8) / 1000);
     throw new ImgctlError('usage', `--max-rate is too low to send to ${nodes} nodes at once`, {
-      hint: `Give ${leastK}k or more, let the nodes pass images on to each other (--relay auto), or name fewer nodes.`,
+      hint: `Give ${leastK}k or more, let the nodes pass images on to each other (not --relay off), or name fewer nodes.`,
     });
   }
   const most = Math.max(1, Math.floor(maxRate / uplinkOf / enoughEach));

@@ -94,7 +94,6 @@ async function sendAlong(
     );
     const ends = hopEnds(route, result);
     for (const { error } of ends) wire.refused(blob, error);
-    for (const { node, result: hop } of ends.slice(1)) if (hop.ok) stop(node).fetched(size - offset);
     return ends;
   } catch (thrown) {
     if (signal.aborted) return route.map((node) => cancelled(node));
@@ -113,8 +112,7 @@ async function fetchBlob(
 ): Promise<readonly HopEnd[]> {
   const target = stop(to);
   try {
-    const { received } = await target.handle.fetch({ digest, size }, from.map(url), signal);
-    target.fetched(received);
+    await target.handle.fetch({ digest, size }, from.map(url), signal);
     return [{ node: to, result: { ok: true } }];
   } catch (thrown) {
     if (signal.aborted) return [cancelled(to)];

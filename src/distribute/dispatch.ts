@@ -44,8 +44,6 @@ export interface Customer extends Stop {
 interface Underway {
   readonly transfer: Transfer;
   readonly abort: AbortController;
-  /** Nodes of which it was told what they got of its only blob from their peers. */
-  readonly counted: Set<string>;
 }
 
 interface Order {
@@ -69,6 +67,8 @@ export class Dispatch implements Disposable {
   readonly #held = new Map<string, Set<Digest>>();
   readonly #under = new Map<number, Underway>();
   readonly #heard = new Map<string, number>();
+  /** How much each node has of what it lacked, as far as it is known, in bytes. */
+  readonly #got = new Map<string, Map<Digest, number>>();
   readonly #urls = new Map<string, string>();
   readonly #known = new Set<string>();
   /** What the plan knows the source to have. */
@@ -102,6 +102,7 @@ export class Dispatch implements Disposable {
     const held = this.#held.get(name) ?? new Set();
     for (const digest of has) held.add(digest);
     for (const { digest } of lacks) held.delete(digest);
+    this.#got.set(name, new Map(lacks.map(({ digest, offset }) => [digest, offset])));
     this.#held.set(name, held);
     this.#stops.set(name, customer);
     const order: Order = {
@@ -162,9 +163,9 @@ export class Dispatch implements Disposable {
       const nodes = transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
       const blob = transfer.blobs.find((blob) => blob.digest === digest);
       if (!nodes.includes(node) || blob === undefined) continue;
+      this.#count(transfer, node, digest, offset);
       if (offset >= blob.size && transfer.blobs.length === 1) {
         // It is there, verified: those behind it, or one that hangs, need not be waited for
-        if (this.#isFromPeer(transfer, node)) this.#fetched(underway, node, blob.size - transfer.offset);
         this.#settle(transfer, { node, result: { ok: true } });
         this.#plan.handle({ type: 'hopEnded', transfer: id, node, result: { ok: true } });
       } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: performance.now() });
@@ -220,8 +221,7 @@ export class Dispatch implements Disposable {
 
   async #carry(transfer: Transfer): Promise<void> {
     const abort = new AbortController();
-    const underway: Underway = { transfer, abort, counted: new Set() };
-    this.#under.set(transfer.id, underway);
+    this.#under.set(transfer.id, { transfer, abort });
     const { check, wire, signal } = this.#options;
     let ends: readonly HopEnd[] = [];
     try {
@@ -229,10 +229,7 @@ export class Dispatch implements Disposable {
         check,
         wire,
         signal: AbortSignal.any([signal, abort.signal]),
-        stop: (node) => ({
-          ...this.#stop(node),
-          fetched: (bytes) => this.#fetched(underway, node, bytes),
-        }),
+        stop: (node) => this.#stop(node),
         url: (node) => this.#urls.get(node) ?? this.#stop(node).url,
       });
     } catch (thrown) {
@@ -245,21 +242,22 @@ export class Dispatch implements Disposable {
     this.#pump();
   }
 
-  /** Once, whether the answer or the import's events tell first: who has everything is not asked later. */
-  #fetched({ transfer, counted }: Underway, node: string, bytes: number): void {
-    if (transfer.blobs.length === 1 && counted.has(node)) return;
-    counted.add(node);
-    this.#stop(node).fetched(bytes);
+  /** What it has more than before came from the peer that the transfer has before it, if there is one. */
+  #count(transfer: Transfer, node: string, digest: Digest, offset: number): void {
+    const got = this.#got.get(node);
+    const more = offset - (got?.get(digest) ?? 0);
+    if (more <= 0) return;
+    got?.set(digest, offset);
+    const isFirst = transfer.kind === 'relay' && transfer.from === 'source' && transfer.route[0] === node;
+    if (!isFirst) this.#stops.get(node)?.fetched(more);
   }
 
-  #isFromPeer(transfer: Transfer, node: string): boolean {
-    return transfer.kind === 'fetch' || transfer.from !== 'source' || transfer.route[0] !== node;
-  }
-
-  #settle({ blobs }: Transfer, { node, result, error }: HopEnd): void {
+  #settle(transfer: Transfer, { node, result, error }: HopEnd): void {
+    const { blobs } = transfer;
     const order = this.#orders.get(node);
     if (result.ok) {
-      for (const { digest } of blobs) {
+      for (const { digest, size } of blobs) {
+        this.#count(transfer, node, digest, size);
         this.#held.get(node)?.add(digest);
         order?.open.delete(digest);
       }
@@ -269,6 +267,7 @@ export class Dispatch implements Disposable {
     // It may have come by another way meanwhile
     if (order === undefined || !blobs.some(({ digest }) => order.open.has(digest))) return;
     const [{ digest } = { digest: undefined }] = blobs;
+    if (digest !== undefined && blobs.length === 1) this.#count(transfer, node, digest, result.offset ?? 0);
     const tries = digest === undefined ? 0 : (order.tries.get(digest) ?? 0) + 1;
     if (digest !== undefined) order.tries.set(digest, tries);
     if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);

@@ -51,7 +51,10 @@ describe.skipIf(containerdGenerations.length === 0)(
     }
 
     it.skipIf(!existsSync(alpine))('brings a real archive to all nodes, where its programs run', async () => {
-      const { status, stdout, stderr } = await runCli(importing('--output', 'json'), { inputFile: alpine });
+      const { status, stdout, stderr } = await runCli(
+        importing('--output', 'json', '--wire-compression', 'none'),
+        { inputFile: alpine },
+      );
       expect(stderr).toBe('');
       expect(status).toBe(0);
       const result = JSON.parse(stdout);
@@ -66,7 +69,7 @@ describe.skipIf(containerdGenerations.length === 0)(
         })),
       });
       for (const { bytesSent, bytesFromPeers } of result.nodes)
-        expect(bytesSent + bytesFromPeers).toBe(result.archive.bytes);
+        expect(bytesSent + bytesFromPeers).toBeGreaterThanOrEqual(result.archive.bytes);
       for (const daemon of daemons) {
         expect(
           await daemon.runContainer('k8s.io', alpineName, ['/bin/busybox', 'cat', '/etc/alpine-release']),

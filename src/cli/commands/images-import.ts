@@ -41,7 +41,7 @@ export function imagesImportCommand(context: CommandContext): Command {
     .addOption(
       new Option('--relay <way>', 'nodes pass layers on to each other, or each gets all from here')
         .choices(relayChoices)
-        .default('off'),
+        .default('auto'),
     )
     .addOption(maxRateOption())
     .addOption(

@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import type { ImportHandle } from '../../src/agent-api/import-node.ts';
+import { Dispatch } from '../../src/distribute/dispatch.ts';
+import { digestOf } from '../../src/image/digest.ts';
+import { SourceCheck } from '../../src/transfer/source-check.ts';
+import { WireEncoding } from '../../src/transfer/wire-encoding.ts';
+import { memorySource } from '../support/memory-source.ts';
+
+/** What two nodes are said to have got from each other when their events tell of every blob, and no answer comes. */
+async function countedByEvents(size: number): Promise<readonly number[]> {
+  const blobs = Array.from({ length: 6 }, (_, i) => ({
+    digest: digestOf(Buffer.from(`layer ${i}`)),
+    mediaType: 'application/octet-stream',
+    size,
+    offset: 0,
+  }));
+  const source = { ...memorySource([], []), sizeOf: () => size };
+  const nodes = ['a', 'b'];
+  const { signal } = new AbortController();
+  using dispatch = new Dispatch({
+    source,
+    check: new SourceCheck(source),
+    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
+    nodes,
+    layers: blobs.map(({ digest }) => digest),
+    relay: 'auto',
+    signal,
+  });
+  const fetched = new Map<string, number>();
+  for (const name of nodes) {
+    const put = (...[, , stop]: Parameters<ImportHandle['put']>) =>
+      new Promise<never>((_, reject) => stop?.addEventListener('abort', () => reject(stop.reason)));
+    dispatch
+      .bring({
+        name,
+        url: `http://${name}:1`,
+        handle: { id: name, put } as unknown as ImportHandle,
+        lacks: blobs,
+        has: [],
+        relays: true,
+        fetches: true,
+        zstd: false,
+        signal,
+        sent: () => {},
+        touch: () => {},
+        fetched: (bytes) => fetched.set(name, (fetched.get(name) ?? 0) + bytes),
+      })
+      .catch(() => {});
+  }
+  for (let turn = 0; turn < 12; turn += 1) {
+    await sleep(5);
+    // Twice is once: an event may be told again
+    for (const { digest } of [...blobs, ...blobs])
+      for (const name of nodes) dispatch.progress(name, digest, size);
+  }
+  return nodes.map((name) => (fetched.get(name) ?? 0) / size);
+}
+
+it.each([100, 64 * 1024 * 1024])(
+  'what a node got from its peers is counted by its events, once, whether or not the answer comes (blobs of %i bytes)',
+  async (size) => {
+    const [a = 0, b = 0] = await countedByEvents(size);
+    // Each of the six blobs went to one of the two from the source, and on to the other
+    expect(a + b).toBe(6);
+  },
+);
