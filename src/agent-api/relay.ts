@@ -28,14 +28,22 @@ const routeSchema = z.array(relayHopSchema).max(maxRelayHops);
 
 /** ASCII, as a header must be. @throws ImgctlError `request_invalid` when the route is longer than a header can say */
 export function formatRelay(route: readonly RelayHop[]): string {
-  const hops = route.map((hop) => ({ node: hop.node, url: hop.url, import: hop.import }));
-  const text = JSON.stringify(hops).replace(
-    /[^ -~]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const text = `[${route.map(formatHop).join(',')}]`;
   if (route.length > maxRelayHops || text.length > maxRelayBytes)
     throw invalid(`has ${route.length} hops in ${text.length} bytes`);
   return text;
+}
+
+/** What a hop takes of the header, with what parts it from the next. */
+export function relayHopBytes(hop: RelayHop): number {
+  return formatHop(hop).length + 1;
+}
+
+function formatHop(hop: RelayHop): string {
+  return JSON.stringify({ node: hop.node, url: hop.url, import: hop.import }).replace(
+    /[^ -~]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** @throws ImgctlError `request_invalid` */

@@ -1,3 +1,4 @@
+import { relayHopBytes } from '../agent-api/relay.ts';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
 import type { MissingBlob } from '../agent-api/schemas.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
@@ -5,6 +6,7 @@ import type { Digest } from '../image/digest.ts';
 import type { BlobSource } from '../image/source.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
+import { AwakeClock } from './awake-clock.ts';
 import { carry, type Stop } from './carry.ts';
 import type { HopEnd } from './hop-result.ts';
 import { Plan } from './plan.ts';
@@ -12,8 +14,11 @@ import type { PlanNode, Transfer } from './plan-types.ts';
 
 /** A better plan is worth waiting so long for nodes that have not answered yet, in milliseconds. */
 const gatherMs = 1_000;
-/** A node that waits for its turn is not one that stalls: its clock is wound up this often, in milliseconds. */
-const touchMs = 1_000;
+/**
+ * The plan is told this often what time it is, in milliseconds: where nothing moves, nothing else tells it. As often the
+ * clocks of nodes that wait for their turn are wound up: they do not stall.
+ */
+const tickMs = 500;
 /** An agent gives a sign every five seconds: one that has given none for so long may hang. Milliseconds. */
 const silentMs = 2 * aliveIntervalMs;
 /** A node that is fed again so often for one blob, in vain, has failed by itself. */
@@ -73,7 +78,8 @@ export class Dispatch implements Disposable {
   readonly #known = new Set<string>();
   /** What the plan knows the source to have. */
   readonly #offered: Set<Digest>;
-  readonly #toucher: NodeJS.Timeout;
+  readonly #clock = new AwakeClock();
+  readonly #ticking: NodeJS.Timeout;
   #gathering: NodeJS.Timeout | undefined;
   #gathered: boolean;
   #pumping = false;
@@ -89,7 +95,7 @@ export class Dispatch implements Disposable {
     this.#offered = new Set(offered.map(({ digest }) => digest));
     this.#plan = new Plan({ source: offered, relay, limits: { concurrency } });
     this.#gathered = relay === 'off' || options.nodes.length < 2;
-    this.#toucher = setInterval(() => this.#touchWaiting(), touchMs);
+    this.#ticking = setInterval(() => this.#tick(), tickMs);
   }
 
   /**
@@ -97,7 +103,7 @@ export class Dispatch implements Disposable {
    * @throws ImgctlError why it was not, and the signal's reason
    */
   async bring(customer: Customer): Promise<void> {
-    const { name, lacks, has, relays, fetches, signal } = customer;
+    const { name, url, handle, lacks, has, relays, fetches, signal } = customer;
     signal.throwIfAborted();
     const held = this.#held.get(name) ?? new Set();
     for (const digest of has) held.add(digest);
@@ -121,7 +127,8 @@ export class Dispatch implements Disposable {
     );
     for (const { digest } of blobs) this.#offered.add(digest);
     if (blobs.length > 0) this.#plan.handle({ type: 'sourceHas', blobs });
-    const node: PlanNode = { name, lacks, has: [...held], relays, fetches };
+    const hopBytes = relayHopBytes({ node: name, url, import: handle.id });
+    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, hopBytes };
     this.#plan.handle({ type: 'nodeReady', node });
     this.#known.add(name);
     const abort = () => this.#fail(name, signal.reason);
@@ -153,7 +160,7 @@ export class Dispatch implements Disposable {
 
   /** The node gave a sign of life. */
   hear(node: string): void {
-    this.#heard.set(node, performance.now());
+    this.#heard.set(node, this.#clock.now());
   }
 
   /** The node got as far as `offset` with a blob, as its import's events tell. */
@@ -168,7 +175,7 @@ export class Dispatch implements Disposable {
         // It is there, verified: those behind it, or one that hangs, need not be waited for
         this.#settle(transfer, { node, result: { ok: true } });
         this.#plan.handle({ type: 'hopEnded', transfer: id, node, result: { ok: true } });
-      } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: performance.now() });
+      } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: this.#clock.now() });
       this.#pump();
       return;
     }
@@ -182,7 +189,7 @@ export class Dispatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#toucher);
+    clearInterval(this.#ticking);
     clearTimeout(this.#gathering);
     for (const { abort } of this.#under.values())
       abort.abort(new ImgctlError('interrupted', 'the import has ended'));
@@ -293,12 +300,18 @@ export class Dispatch implements Disposable {
     }
   }
 
-  #touchWaiting(): void {
+  #tick(): void {
+    const atMs = this.#clock.now();
+    this.#touchWaiting(atMs - silentMs);
+    this.#plan.handle({ type: 'time', atMs });
+    this.#pump();
+  }
+
+  #touchWaiting(recently: number): void {
     const first = new Set<string>();
     for (const { transfer } of this.#under.values())
       if (transfer.kind === 'relay' && transfer.from === 'source') first.add(transfer.route[0] ?? '');
     // What is passed on, and what is fetched, is watched over by the agents, as long as they are alive themselves
-    const recently = performance.now() - silentMs;
     for (const [name, { customer }] of this.#orders) {
       const isAlive = (this.#heard.get(name) ?? 0) > recently;
       if (isAlive && !first.has(name)) customer.touch();

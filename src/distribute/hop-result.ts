@@ -36,6 +36,8 @@ export function failedHop(node: string, error: ImgctlError, offset?: number): Ho
 /** The command itself spoke to the first node of a route: what it could not reach, nobody says more about. */
 export function failedFirst(node: string, error: ImgctlError, offset = 0): HopEnd {
   if (error.code === 'offset_mismatch') return failedHop(node, error, heldBy(error) ?? 0);
+  // Another sender of the same blob was to bring it, and did not
+  if (error.code === 'interrupted') return failedHop(node, error);
   return { node, result: { ok: false, offset, reason: 'node' }, error };
 }
 

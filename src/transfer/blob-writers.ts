@@ -1,3 +1,4 @@
+import { setImmediate as turnOfEvents } from 'node:timers/promises';
 import { ImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 
@@ -9,7 +10,8 @@ const patienceMs = 1_000;
 
 /**
  * One writer per digest in the process. Whoever wants a blob that is being written already waits and hears its
- * progress; when the writer dies, or waits in vain for bytes, the first of those who wait takes over.
+ * progress; when the writer dies, or waits in vain for bytes, the first of those who wait takes over. Who had to give way
+ * waits in its turn.
  */
 export class BlobWriters {
   readonly #active = new Map<Digest, ActiveWrite>();
@@ -22,40 +24,57 @@ export class BlobWriters {
   /**
    * Calls `write` once no other writer of `digest` is at work. Answers `shared`, without calling it, when another
    * writer brought the blob meanwhile.
+   * @throws ImgctlError `interrupted` where it gave way to one that did not bring it either; what `write` throws
    */
   async write(digest: Digest, request: WriteRequest): Promise<'written' | 'shared'> {
+    let before: ActiveWrite | undefined;
     for (;;) {
       const active = this.#active.get(digest);
-      if (active === undefined) {
-        await this.#lead(digest, request);
-        return 'written';
-      }
+      if (active === undefined) break;
       if (await request.waiting(() => this.#follow(active, request))) return 'shared';
+      before = active;
+    }
+    const own = new ActiveWrite();
+    if (before !== undefined) before.heir = own;
+    try {
+      await this.#lead(digest, own, request);
+      return 'written';
+    } catch (error) {
+      if (!own.superseded.signal.aborted || !(await this.#broughtByHeir(own, request))) throw error;
+      return 'shared';
     }
   }
 
-  async #lead(digest: Digest, { write, onProgress }: WriteRequest): Promise<void> {
-    const listeners = new Set([onProgress]);
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const superseded = new AbortController();
-    let waitsSince: number | undefined;
-    this.#active.set(digest, { listeners, ended: promise, superseded, waitsSince: () => waitsSince });
+  async #lead(digest: Digest, own: ActiveWrite, { write, onProgress }: WriteRequest): Promise<void> {
+    own.listeners.add(onProgress);
+    this.#active.set(digest, own);
     let brought = false;
     try {
       await write({
         tell: (offset) => {
-          for (const listener of listeners) listener(offset);
+          for (const listener of own.listeners) listener(offset);
         },
         waits: (isWaiting) => {
-          waitsSince = isWaiting ? performance.now() : undefined;
+          own.waitsSince = isWaiting ? performance.now() : undefined;
         },
-        superseded: superseded.signal,
+        superseded: own.superseded.signal,
       });
       brought = true;
     } finally {
       this.#active.delete(digest);
-      resolve(brought);
+      own.end(brought);
     }
+  }
+
+  /** What it gave up reading it cannot take up again: if none of the others brings it, its sender must begin anew. */
+  async #broughtByHeir(own: ActiveWrite, request: WriteRequest): Promise<boolean> {
+    for (let active: ActiveWrite | undefined = own; active !== undefined; active = active.heir) {
+      const it = active;
+      if (await request.waiting(() => this.#follow(it, request))) return true;
+      // By then one of those who waited has begun
+      await turnOfEvents();
+    }
+    return false;
   }
 
   /** Whether the active writer brought it. */
@@ -67,7 +86,7 @@ export class BlobWriters {
     signal?.addEventListener('abort', abort, { once: true });
     const begun = performance.now();
     const timer = setInterval(() => {
-      const since = active.waitsSince();
+      const since = active.waitsSince;
       // Who came first is heard out from the moment on that another could go on in its place
       if (since !== undefined && performance.now() - Math.max(since, begun) >= this.#patienceMs)
         active.superseded.abort(givesWay());
@@ -98,12 +117,22 @@ export interface Writing {
   readonly superseded: AbortSignal;
 }
 
-interface ActiveWrite {
-  readonly listeners: Set<(offset: number) => void>;
-  /** Whether the writer brought the blob; never rejects. */
+class ActiveWrite {
+  readonly listeners = new Set<(offset: number) => void>();
+  readonly superseded = new AbortController();
+  /** Whether it brought the blob; never rejects. */
   readonly ended: Promise<boolean>;
-  readonly superseded: AbortController;
-  readonly waitsSince: () => number | undefined;
+  readonly end: (brought: boolean) => void;
+  /** Since when it waits for bytes, by `performance.now()`; undefined: it does not. */
+  waitsSince: number | undefined;
+  /** Who went on when this had ended without the blob. */
+  heir: ActiveWrite | undefined;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.ended = promise;
+    this.end = resolve;
+  }
 }
 
 function givesWay(): ImgctlError {

@@ -2,7 +2,7 @@ import { errorFromWire } from '../agent-api/errors.ts';
 import type { ImportEvent } from '../agent-api/events.ts';
 import type { ImportHandle, ImportNode } from '../agent-api/import-node.ts';
 import type { Declaration, ImageStatus, ImportState, MissingBlob } from '../agent-api/schemas.ts';
-import { ImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError } from '../errors.ts';
 import type { BlobSource } from '../image/source.ts';
 import { mustHave } from './absent-blobs.ts';
 import { declareLimitMs } from './declare-limit.ts';
@@ -15,6 +15,8 @@ import type { WireEncoding } from './wire-encoding.ts';
 const maxIdleRounds = 3;
 /** How long leaving an import may take, in milliseconds: nobody waits for a node that is gone. */
 const leaveTimeoutMs = 3_000;
+/** How long a node that has ended the import may take to say how, in milliseconds. */
+const endTimeoutMs = 5_000;
 
 export interface FeedOptions {
   readonly node: ImportNode;
@@ -64,7 +66,11 @@ export async function feed(options: FeedOptions): Promise<readonly ImageStatus[]
     // Whoever ends first, the events or the sending, ends the other
     const events = watch(handle, options, clock, running);
     const sending = sendMissing(handle, options, clock, running);
-    const images = await Promise.race([events, sending.then(() => events)]);
+    const sent = sending.then(
+      () => events,
+      (error) => orEnd(events, error),
+    );
+    const images = await Promise.race([events, sent]);
     settled = true;
     stopped.abort(new ImgctlError('interrupted', 'every image is settled'));
     await sending.catch(() => undefined);
@@ -153,6 +159,18 @@ function endedByNode(error: ImgctlError): ImgctlError {
     hint: error.hint,
     cause: error,
   });
+}
+
+/** An import that takes no more may have all that it needs: its last event, which is on its way, says how it ended. */
+async function orEnd<T>(events: Promise<T>, error: unknown): Promise<T> {
+  if (!hasCode(error, 'import_gone', 'lease_lost')) throw error;
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(error), endTimeoutMs);
+  try {
+    return await Promise.race([events, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function leaveSoon(handle: ImportHandle): Promise<void> {

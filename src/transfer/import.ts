@@ -10,7 +10,7 @@ import type {
   More,
   PutResult,
 } from '../agent-api/schemas.ts';
-import { ImgctlError, toImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import type { Lease, Store } from '../store/store.ts';
@@ -156,6 +156,7 @@ export class Import implements ImportHandle {
    * @throws ImgctlError `import_gone`
    */
   offsetOf(digest: Digest): number | undefined {
+    if (this.#isBrought(digest)) return undefined;
     this.#mustBeOpen();
     if (this.#content.whole.has(digest)) return undefined;
     return this.#content.partial.get(digest) ?? (this.#images.needed(digest) === undefined ? undefined : 0);
@@ -166,13 +167,13 @@ export class Import implements ImportHandle {
     body: () => AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<PutResult> {
-    this.#mustBeOpen();
-    return this.#intake.put(blob, body, signal);
+    const bring = () => this.#intake.put(blob, body, signal);
+    return this.#unlessBrought(blob.digest, bring, { received: 0, relay: [] });
   }
 
   async fetch(blob: WantedBlob, from: readonly string[], signal?: AbortSignal): Promise<FetchResult> {
-    this.#mustBeOpen();
-    return this.#intake.fetch(blob, from, signal);
+    const bring = () => this.#intake.fetch(blob, from, signal);
+    return this.#unlessBrought(blob.digest, bring, { received: 0, from: [] });
   }
 
   /** A blob whose digest is not known yet (a layer of a docker-save archive that is read front to back). */
@@ -194,6 +195,25 @@ export class Import implements ImportHandle {
       this.#hub.emit(leftEvent());
     })();
     await this.#ended;
+  }
+
+  /** Whoever still sends a part of images that are ready meanwhile was overtaken by another, and is to be content. */
+  async #unlessBrought<T>(digest: Digest, bring: () => Promise<T>, nothing: T): Promise<T> {
+    try {
+      this.#mustBeOpen();
+      return await bring();
+    } catch (error) {
+      if (hasCode(error, 'import_gone', 'lease_lost') && this.#isBrought(digest)) return nothing;
+      throw error;
+    }
+  }
+
+  #isBrought(digest: Digest): boolean {
+    return (
+      this.finished &&
+      this.#images.needed(digest) !== undefined &&
+      this.#images.entries.every(({ state }) => state === 'ready')
+    );
   }
 
   #mustBeOpen(): void {

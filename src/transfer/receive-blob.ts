@@ -32,7 +32,7 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
   const { lease, writers, descriptor, signal } = receiving;
   const { digest, size } = descriptor;
   let received = 0;
-  const { onProgress, tellLast } = throttled((offset) => receiving.onProgress(offset, size), size);
+  const { onProgress, tellLast, tellAll } = throttled((offset) => receiving.onProgress(offset, size), size);
   const writing = writers.write(digest, {
     signal,
     onProgress,
@@ -69,7 +69,10 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
     tellLast();
     throw error;
   });
-  if (outcome === 'shared') await lease.claim({ blobs: [descriptor] }, signal);
+  if (outcome === 'shared') {
+    await lease.claim({ blobs: [descriptor] }, signal);
+    tellAll();
+  }
   return received;
 }
 
@@ -109,17 +112,23 @@ async function* toEnd(chunks: AsyncIterable<Uint8Array>, ended: () => void): Asy
 
 function throttled(tell: (offset: number) => void, size: number) {
   let last = 0;
+  let told = 0;
   let untold: number | undefined;
   const onProgress = (offset: number) => {
     const now = performance.now();
     untold = offset;
     if (offset < size && now - last < progressIntervalMs) return;
     last = now;
+    told = offset;
     untold = undefined;
     tell(offset);
+  };
+  /** Whoever brought it may have done so before this one listened. */
+  const tellAll = () => {
+    if (told < size) onProgress(size);
   };
   const tellLast = () => {
     if (untold !== undefined) tell(untold);
   };
-  return { onProgress, tellLast };
+  return { onProgress, tellLast, tellAll };
 }

@@ -93,6 +93,42 @@ describe('an import', () => {
     expect(store.contents().leases).toEqual([]);
   });
 
+  it('is content with what is sent again of images that are ready, as several senders of one blob may', async () => {
+    const store = node();
+    const image = imageOf(['bottom', 'top']);
+    const ended = Promise.withResolvers<void>();
+    let late = false;
+    const openLease = store.openLease.bind(store);
+    store.openLease = async (options) => {
+      const lease = await openLease(options);
+      const claim = lease.claim.bind(lease);
+      return Object.assign(lease, {
+        claim: async (...wanted: Parameters<typeof claim>) => {
+          if (late) await ended.promise;
+          return claim(...wanted);
+        },
+      });
+    };
+    const target = await open(store, declarationOf(image));
+    const [bottom, top] = image.layers;
+    if (bottom === undefined || top === undefined) throw new Error('two layers');
+    await put(target, bottom);
+    await put(target, top);
+    // Begun before the import has ended, and asked for room in its lease after that
+    late = true;
+    const again = put(target, bottom);
+    await outcome(target);
+    ended.resolve();
+
+    expect(await again).toEqual({ received: 0, relay: [] });
+    expect(await put(target, top)).toEqual({ received: 0, relay: [] });
+    expect(await target.fetch({ digest: top.descriptor.digest }, [])).toEqual({ received: 0, from: [] });
+    expect(target.offsetOf(top.descriptor.digest)).toBeUndefined();
+    await expect(put(target, imageOf(['another']).layers[0] ?? top)).rejects.toMatchObject({
+      code: 'import_gone',
+    });
+  });
+
   it('unpacks a layer as soon as it and its parents are there, while later ones are still on their way', async () => {
     const store = node();
     const image = imageOf(['bottom', 'top']);
