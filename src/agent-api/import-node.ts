@@ -42,6 +42,14 @@ export interface PutOptions {
   readonly flow?: Flow | undefined;
 }
 
+/** Only for agents that list `fetch-relay` among their features. */
+export interface FetchOptions {
+  /** The nodes that get it from this one while it comes, in order. */
+  readonly relay: readonly RelayHop[];
+  /** Where to begin: each of them holds so many bytes, or more. */
+  readonly offset: number;
+}
+
 export interface WantedBlob {
   readonly digest: Digest;
   /** In bytes; needed where the import does not know the blob yet. */
@@ -75,8 +83,16 @@ export interface ImportHandle {
    * the blob takes; the import's events tell of it meanwhile.
    * @throws ImgctlError `blob_unknown` (no peer has it), `node_unreachable`, `node_stalled`, `node_untrusted`,
    *   `node_protocol`, `digest_mismatch`: every peer failed, the context (`phase` fetch) tells how each; `request_invalid`, …
+   *
+   * With `options` it passes the blob on while it comes, as `put` with a `relay` does: what is thrown then is told
+   * before anything was passed on; later it is the result's `error`. Nobody need have an import at `from`.
    */
-  fetch(blob: WantedBlob, from: readonly string[], signal?: AbortSignal): Promise<FetchResult>;
+  fetch(
+    blob: WantedBlob,
+    from: readonly string[],
+    signal?: AbortSignal,
+    options?: FetchOptions,
+  ): Promise<FetchResult>;
   /** From where the import stands now to its end, the terminal event included. */
   events(signal?: AbortSignal): AsyncIterable<ImportEvent>;
   /** Leaves the import: resumable for an hour, or with `discard` gone at once. Of a finished import: nothing. */

@@ -8,6 +8,9 @@ import { ImgctlError } from '../errors.ts';
  */
 export const relayHeader = 'imgctl-relay';
 
+/** In a node's features: it can be told to fetch a blob from a peer and to pass it on along a route while it comes. */
+export const fetchRelayFeature = 'fetch-relay';
+
 /** A bound that no plan comes near: a chain so long would break too often. */
 const maxRelayHops = 64;
 
@@ -24,26 +27,33 @@ const relayHopSchema = z.object({
 });
 export type RelayHop = z.infer<typeof relayHopSchema>;
 
-const routeSchema = z.array(relayHopSchema).max(maxRelayHops);
+/** To be checked with `mustBeRoute` too. */
+export const routeSchema = z.array(relayHopSchema).max(maxRelayHops);
+
+/** What naming a hop takes of the header, in bytes. */
+export function hopBytes(hop: RelayHop): number {
+  return textOf([hop]).length - 1;
+}
 
 /** ASCII, as a header must be. @throws ImgctlError `request_invalid` when the route is longer than a header can say */
 export function formatRelay(route: readonly RelayHop[]): string {
-  const text = `[${route.map(formatHop).join(',')}]`;
+  const text = textOf(route);
   if (route.length > maxRelayHops || text.length > maxRelayBytes)
     throw invalid(`has ${route.length} hops in ${text.length} bytes`);
   return text;
 }
 
-/** What a hop takes of the header, with what parts it from the next. */
-export function relayHopBytes(hop: RelayHop): number {
-  return formatHop(hop).length + 1;
-}
-
-function formatHop(hop: RelayHop): string {
-  return JSON.stringify({ node: hop.node, url: hop.url, import: hop.import }).replace(
+function textOf(route: readonly RelayHop[]): string {
+  const hops = route.map((hop) => ({ node: hop.node, url: hop.url, import: hop.import }));
+  return JSON.stringify(hops).replace(
     /[^ -~]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+}
+
+/** A route that came otherwise than as the header, but is to go on as one. @throws ImgctlError `request_invalid` */
+export function mustBeRoute(route: readonly RelayHop[]): void {
+  parseRelay(formatRelay(route));
 }
 
 /** @throws ImgctlError `request_invalid` */

@@ -60,10 +60,10 @@ function remoteImport(http: AgentHttp, opened: ImportState): ImportHandle {
       return declareAll(http, opened, [first, ...rest], signal);
     },
     put: (blob, body, signal, options) => putThere(http, id, { ...options, blob, body, signal }),
-    fetch: ({ digest, size }, from, signal) =>
+    fetch: ({ digest, size }, from, signal, along) =>
       http.json('POST', routes.importBlobFetch(id, digest), {
         schema: fetchResultSchema,
-        body: { from, ...(size === undefined ? {} : { size }) },
+        body: { from, ...(size === undefined ? {} : { size }), ...along },
         signal,
       }),
     events: (signal) => eventsOf(http, id, signal),

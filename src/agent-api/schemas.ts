@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { descriptorSchema, digestSchema } from '../image/descriptor.ts';
 import { errorSchema } from './errors.ts';
 import { maxRateSchema } from './max-rate.ts';
+import { routeSchema } from './relay.ts';
 
 /** The JSON bodies of the agent's API, v1: one set of schemas for both ends. Sizes in bytes, times in milliseconds. */
 
@@ -119,6 +120,10 @@ export const fetchRequestSchema = z.object({
   from: peerUrlsSchema.min(1),
   /** Of the blob, where the import does not know it. */
   size: z.number().int().nonnegative().optional(),
+  /** The nodes that are to get it from this one while it comes, in order; `size` is needed then. */
+  relay: routeSchema.optional(),
+  /** With `relay`: where to begin. Each node on the way holds so many bytes, or more. */
+  offset: z.number().int().nonnegative().default(0),
 });
 
 export const fetchResultSchema = z.object({
@@ -132,6 +137,10 @@ export const fetchResultSchema = z.object({
       error: errorSchema.optional(),
     }),
   ),
+  /** These three as `putResultSchema` has them: only where the blob was to be passed on. */
+  error: errorSchema.optional(),
+  offset: z.number().int().nonnegative().optional(),
+  relay: z.array(relayResultSchema).optional(),
 });
 export type FetchResult = z.infer<typeof fetchResultSchema>;
 

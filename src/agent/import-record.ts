@@ -26,6 +26,7 @@ export class ImportRecord {
   readonly #begun = performance.now();
   readonly #onEnded: (summary: ImportSummary) => void;
   #receivedBytes = 0;
+  #passedOnFromPeers = 0;
   #users = 0;
   #lastUsed = performance.now();
   #told = false;
@@ -61,6 +62,11 @@ export class ImportRecord {
     this.#receivedBytes += bytes;
   }
 
+  /** From a peer, and passed on while it came. */
+  receivedFromPeer(bytes: number): void {
+    this.#passedOnFromPeers += bytes;
+  }
+
   async leave(options: { readonly discard: boolean }): Promise<void> {
     try {
       await this.import.leave(options);
@@ -83,7 +89,8 @@ export class ImportRecord {
   async #tell(outcome: ImportSummary['outcome'], images?: readonly ImageStatus[]): Promise<void> {
     if (this.#told) return;
     this.#told = true;
-    const { id, bytesFromPeers } = this.import;
+    const { id } = this.import;
+    const bytesFromPeers = this.import.bytesFromPeers + this.#passedOnFromPeers;
     this.#onEnded({
       id,
       who: this.who,

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { DestinationStream } from 'pino';
+import { fetchRelayFeature } from '../agent-api/relay.ts';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
 import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import type { Store } from '../store/store.ts';
@@ -233,7 +234,17 @@ function peerTrust({ identity, shownToken }: LiveTrust): PeerTrust {
 function featuresOf(identity: TlsIdentity | undefined): string[] {
   const tls = identity === undefined ? [] : ['tls'];
   const mutual = identity?.clientCa === undefined ? [] : ['mutual-tls'];
-  return ['archive-import', 'fetch', 'microk8s', 'peers-check', 'relay', zstdFeature, ...tls, ...mutual];
+  return [
+    'archive-import',
+    'fetch',
+    fetchRelayFeature,
+    'microk8s',
+    'peers-check',
+    'relay',
+    zstdFeature,
+    ...tls,
+    ...mutual,
+  ];
 }
 
 function tlsFactsOf(identity: TlsIdentity | undefined) {

@@ -1,9 +1,13 @@
 import type { ImportHandle } from '../agent-api/import-node.ts';
+import type { RelayHop } from '../agent-api/relay.ts';
 import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
-import { failedFirst, failedHop, type HopEnd, hopEnds } from './hop-result.ts';
+import { failedFirst, failedHop, fedEnds, type HopEnd, hopEnds } from './hop-result.ts';
 import type { FetchTransfer, PlanBlob, RelayTransfer, Transfer } from './plan-types.ts';
+
+/** Of several small blobs so many are on their way at once, in one transfer: what lies between them is waiting. */
+const blobsAtOnce = 4;
 
 /** A node's import as transfers see it. */
 export interface Stop {
@@ -36,12 +40,20 @@ export interface Carrying {
  * @throws ImgctlError `digest_mismatch` (phase archive), `archive_truncated`, …: the source itself is unsound
  */
 export async function carry(transfer: Transfer, carrying: Carrying): Promise<readonly HopEnd[]> {
+  const { blobs } = transfer;
   const ends = new Map<string, HopEnd>();
-  for (const blob of transfer.blobs) {
-    const offset = transfer.blobs.length === 1 ? transfer.offset : 0;
-    for (const end of await carryBlob(transfer, blob, offset, carrying))
-      if (ends.get(end.node)?.result.ok !== false) ends.set(end.node, end);
-  }
+  const left = blobs.values();
+  const goOn = async () => {
+    for (const blob of left) {
+      const offset = blobs.length === 1 ? transfer.offset : 0;
+      for (const end of await carryBlob(transfer, blob, offset, carrying))
+        if (ends.get(end.node)?.result.ok !== false) ends.set(end.node, end);
+      // Nobody is left to bring the others to
+      if ([...ends.values()].every(({ result }) => !result.ok)) return;
+    }
+  };
+  const ways = await Promise.allSettled(Array.from({ length: blobsAtOnce }, goOn));
+  for (const way of ways) if (way.status === 'rejected') throw way.reason;
   return [...ends.values()];
 }
 
@@ -53,11 +65,13 @@ function carryBlob(
 ): Promise<readonly HopEnd[]> {
   if (transfer.kind === 'fetch') return fetchBlob(transfer, blob, carrying);
   if (transfer.from === 'source') return sendAlong(transfer, blob, offset, carrying);
-  // The node that has it may have ended its import, and takes no request of that any more: those who lack it fetch
-  const { node } = transfer.from;
-  return Promise.all(
-    transfer.route.map((to) => fetchBlob({ ...transfer, kind: 'fetch', to, from: [node] }, blob, carrying)),
-  ).then((ends) => ends.flat());
+  // The node that has it may have ended its import, and takes no request of that any more: the first one fetches
+  const { node: feeder } = transfer.from;
+  const [to, another] = transfer.route;
+  if (to === undefined) return Promise.resolve([]);
+  if (another === undefined)
+    return fetchBlob({ ...transfer, kind: 'fetch', to, from: [feeder] }, blob, carrying);
+  return fetchAlong(transfer, feeder, blob, offset, carrying);
 }
 
 async function sendAlong(
@@ -88,7 +102,7 @@ async function sendAlong(
         ? { encoding }
         : {
             encoding,
-            relay: behind.map(({ name, url, handle }) => ({ node: name, url, import: handle.id })),
+            relay: behind.map(hopOf),
             onAlive: touch,
           },
     );
@@ -103,6 +117,38 @@ async function sendAlong(
     if (error.context.phase === 'archive') throw error;
     return [failedFirst(first.name, error, offset), ...behind.map(({ name }) => cancelled(name))];
   }
+}
+
+/** The first node of the route gets it from `feeder`, and passes it on to those behind. */
+async function fetchAlong(
+  { route }: RelayTransfer,
+  feeder: string,
+  { digest, size }: PlanBlob,
+  offset: number,
+  { signal, stop, url }: Carrying,
+): Promise<readonly HopEnd[]> {
+  const [first, ...behind] = route.map(stop);
+  if (first === undefined) return [];
+  try {
+    const answer = await first.handle.fetch({ digest, size }, [url(feeder)], signal, {
+      relay: behind.map(hopOf),
+      offset,
+    });
+    const ends = fedEnds(route, answer);
+    for (const { node, result } of ends)
+      if (result.ok) stop(node).fetched(node === first.name ? answer.received : size - offset);
+    return ends;
+  } catch (thrown) {
+    if (signal.aborted) return route.map((node) => cancelled(node));
+    return [
+      failedFirst(first.name, toImgctlError(thrown), offset),
+      ...behind.map(({ name }) => cancelled(name)),
+    ];
+  }
+}
+
+function hopOf({ name, url, handle }: Stop): RelayHop {
+  return { node: name, url, import: handle.id };
 }
 
 async function fetchBlob(

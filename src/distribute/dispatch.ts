@@ -1,4 +1,4 @@
-import { relayHopBytes } from '../agent-api/relay.ts';
+import { hopBytes } from '../agent-api/relay.ts';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
 import type { MissingBlob } from '../agent-api/schemas.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
@@ -43,6 +43,7 @@ export interface Customer extends Stop {
   readonly has: readonly Digest[];
   readonly relays: boolean;
   readonly fetches: boolean;
+  readonly leads: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -103,7 +104,7 @@ export class Dispatch implements Disposable {
    * @throws ImgctlError why it was not, and the signal's reason
    */
   async bring(customer: Customer): Promise<void> {
-    const { name, url, handle, lacks, has, relays, fetches, signal } = customer;
+    const { name, lacks, has, relays, fetches, leads, signal } = customer;
     signal.throwIfAborted();
     const held = this.#held.get(name) ?? new Set();
     for (const digest of has) held.add(digest);
@@ -127,8 +128,8 @@ export class Dispatch implements Disposable {
     );
     for (const { digest } of blobs) this.#offered.add(digest);
     if (blobs.length > 0) this.#plan.handle({ type: 'sourceHas', blobs });
-    const hopBytes = relayHopBytes({ node: name, url, import: handle.id });
-    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, hopBytes };
+    const hop = hopBytes({ node: name, url: customer.url, import: customer.handle.id });
+    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, leads, hopBytes: hop };
     this.#plan.handle({ type: 'nodeReady', node });
     this.#known.add(name);
     const abort = () => this.#fail(name, signal.reason);

@@ -1,5 +1,5 @@
 import { errorFromWire } from '../agent-api/errors.ts';
-import type { PutResult } from '../agent-api/schemas.ts';
+import type { FetchResult, PutResult } from '../agent-api/schemas.ts';
 import type { ErrorCode, ImgctlError } from '../errors.ts';
 import type { HopResult } from './plan-types.ts';
 
@@ -58,6 +58,24 @@ export function hopEnds(route: readonly string[], answer: PutResult): readonly H
         ? { node, result: { ok: false, offset: hop?.offset, reason: 'route' } }
         : failedHop(node, errorFromWire(hop.error), hop.offset);
     }),
+  ];
+}
+
+/**
+ * The same of a route whose first node got it from a peer. That the peer did not give it, or gave something else, is the
+ * peer's fault, and nobody's behind.
+ */
+export function fedEnds(route: readonly string[], answer: FetchResult): readonly HopEnd[] {
+  const ends = hopEnds(route, { ...answer, relay: answer.relay ?? [] });
+  const [first, ...behind] = ends;
+  if (first?.error?.context.phase !== 'fetch') return ends;
+  const { error } = first;
+  return [
+    { ...first, result: { ok: false, offset: answer.offset, reason: 'link' } },
+    ...behind.map(
+      (end): HopEnd =>
+        end.error?.code === error.code ? { ...end, result: { ok: false, offset: 0, reason: 'route' } } : end,
+    ),
   ];
 }
 

@@ -14,6 +14,8 @@ export interface ChainRules {
   readonly length: number;
   /** May pass on. */
   readonly passing: NodeSet;
+  /** May be the first of several. */
+  leads(node: NodeState): boolean;
   isBad(from: NodeState | undefined, to: NodeState): boolean;
 }
 
@@ -25,13 +27,15 @@ export function chainOf(
   { offsets }: Parcel,
   nodes: readonly NodeState[],
   feeder: NodeState | undefined,
-  { length, passing, isBad }: ChainRules,
+  { length, passing, leads, isBad }: ChainRules,
 ): NodeState[] {
   const middle: NodeState[] = [];
   let end: NodeState | undefined;
   let last = feeder;
   let bytes = 0;
-  for (const node of ofLikeOffset(offsets, nodes)) {
+  const alike = ofLikeOffset(offsets, nodes);
+  const mayLead = (node: NodeState) => feeder === undefined || leads(node);
+  for (const node of leadersFirst(alike, mayLead)) {
     if (middle.length + (end === undefined ? 0 : 1) >= length) break;
     bytes += node.hopBytes;
     if (bytes > routeBytes && middle.length > 0) break;
@@ -41,8 +45,18 @@ export function chainOf(
       last = node;
     } else end ??= node;
   }
+  const [first] = middle;
+  if (first !== undefined && !mayLead(first)) return [first];
   if (end === undefined || isBad(last, end)) return middle;
   return [...middle, end];
+}
+
+function leadersFirst(
+  nodes: readonly NodeState[],
+  mayLead: (node: NodeState) => boolean,
+): readonly NodeState[] {
+  const others = nodes.filter((node) => !mayLead(node));
+  return others.length === 0 ? nodes : [...nodes.filter(mayLead), ...others];
 }
 
 /** Those that hold about as much as the one that holds least. */

@@ -174,6 +174,7 @@ export class Routes {
     const rules: ChainRules = {
       length,
       passing: feeder === undefined ? givers : idle,
+      leads: (node) => node.leads,
       isBad: (from, to) => this.badLinks.has(from, to),
     };
     return chainOf(parcel, nodes, feeder, rules);

@@ -32,6 +32,7 @@ export interface NodeState {
   readonly name: string;
   relays: boolean;
   fetches: boolean;
+  leads: boolean;
   /** Of a route's header. */
   hopBytes: number;
   phase: 'ready' | 'doubtful' | 'failed';
@@ -117,6 +118,7 @@ export class PlanState {
       name,
       relays: false,
       fetches: false,
+      leads: false,
       hopBytes: 0,
       phase: 'doubtful',
       into: new Map(),

@@ -18,6 +18,8 @@ export interface PlanNode {
   readonly relays: boolean;
   /** Can be told to fetch from peers. */
   readonly fetches: boolean;
+  /** Can be told to fetch from a peer and to pass it on along a chain while it comes. Absent: it cannot. */
+  readonly leads?: boolean | undefined;
   /** What naming it takes of a route's header, in bytes. Absent: as much as leaves room for the longest chain. */
   readonly hopBytes?: number | undefined;
 }
@@ -31,8 +33,8 @@ export interface PlanLimits {
   /** No more nodes than this stand in one chain. Absent: as many as a request can name. */
   readonly chainLength?: number | undefined;
   /**
-   * Nor than this in a chain that a node feeds from its store. Absent: 1, so that each of them fetches. More is much
-   * better for many nodes, but only where it is carried out as a chain, not as fetches over the feeder's one uplink.
+   * Nor than this in a chain that a node feeds from its store. Absent: as many as in any chain. 1: each of them fetches,
+   * over the feeder's one uplink, which for many nodes is much slower.
    */
   readonly fedLength?: number | undefined;
 }
@@ -57,8 +59,8 @@ interface TransferBase {
 }
 
 /**
- * One stream through a chain of nodes. `from` a node: that node holds it whole, and feeds the chain from its store; the
- * request goes to it with the route behind it, and no byte of the blob over the command's uplink.
+ * One stream through a chain of nodes. `from` a node: that node holds it whole, and feeds the chain from its store: the
+ * first of the route, which `leads`, fetches it there and passes it on, and no byte of it goes over the command's uplink.
  */
 export interface RelayTransfer extends TransferBase {
   readonly kind: 'relay';

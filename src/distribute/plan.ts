@@ -99,7 +99,7 @@ export class Plan {
       .choose([...this.#open], {
         relay: this.#options.relay,
         chainLength: this.#options.limits?.chainLength ?? longestChain,
-        fedLength: this.#options.limits?.fedLength ?? 1,
+        fedLength: this.#options.limits?.fedLength ?? longestChain,
       })
       .map((transfer) => ({ type: 'start' as const, transfer }));
     return [...cancels, ...starts];
@@ -136,11 +136,11 @@ export class Plan {
     return [...lost].map(([node, digests]) => ({ node, digests }));
   }
 
-  #nodeReady({ name, lacks, has, relays, fetches, hopBytes = 0 }: PlanNode): void {
+  #nodeReady({ name, lacks, has, relays, fetches, leads = false, hopBytes = 0 }: PlanNode): void {
     const node = this.#state.node(name);
     if (node.phase === 'ready') this.#state.ready -= 1;
     this.#routes.badLinks.forgive(node);
-    Object.assign(node, { phase: 'ready', relays, fetches, hopBytes, unreached: 0, slowOut: false });
+    Object.assign(node, { phase: 'ready', relays, fetches, leads, hopBytes, unreached: 0, slowOut: false });
     this.#state.ready += 1;
     this.#forget(node);
     for (const digest of has) this.#holds(node, digest);

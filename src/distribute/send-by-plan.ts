@@ -1,3 +1,4 @@
+import { fetchRelayFeature } from '../agent-api/relay.ts';
 import type { NodeInfo } from '../agent-api/schemas.ts';
 import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import type { FeedOptions } from '../transfer/feed.ts';
@@ -28,6 +29,7 @@ export function sendByPlan(
       has,
       relays: features.includes('relay'),
       fetches: features.includes('fetch'),
+      leads: features.includes(fetchRelayFeature),
       signal,
       sent: onBytes,
       fetched: onFetched,

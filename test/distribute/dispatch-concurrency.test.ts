@@ -39,7 +39,7 @@ async function inFlight(concurrency: number | undefined): Promise<number> {
     const handle = { id: name, put } as unknown as ImportHandle;
     const nothing = () => {};
     const told = { sent: nothing, fetched: nothing, touch: nothing };
-    const powers = { relays: true, zstd: false, fetches: true };
+    const powers = { relays: true, zstd: false, fetches: true, leads: true };
     dispatch
       .bring({ name, url: `http://${name}:1`, handle, lacks: blobs, has: [], signal, ...powers, ...told })
       .catch(nothing);

@@ -40,6 +40,7 @@ async function countedByEvents(size: number): Promise<readonly number[]> {
         has: [],
         relays: true,
         fetches: true,
+        leads: false,
         zstd: false,
         signal,
         sent: () => {},

@@ -63,7 +63,15 @@ function cluster(nodes: readonly string[], blobs = blobsOf(1)) {
     dispatch
       .bring({
         ...{ name, url: `https://${name}:25000`, handle, lacks: blobs, has: [], signal },
-        ...{ relays: true, zstd: false, fetches: true, sent: nothing, fetched: nothing, touch: nothing },
+        ...{
+          relays: true,
+          zstd: false,
+          fetches: true,
+          leads: false,
+          sent: nothing,
+          fetched: nothing,
+          touch: nothing,
+        },
       })
       .catch((error) => failures.set(name, error));
   }

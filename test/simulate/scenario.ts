@@ -97,7 +97,17 @@ export function scenarioOf(name: string, options: ScenarioOptions): Scenario {
     const fails = failingOnes.has(i)
       ? { atMs: random() * expectedMs, silently: random() < (options.silent ?? 0.5) }
       : undefined;
-    return { name: `node-${i}`, lacks, has: [], relays: true, fetches: true, up: link, down: link, fails };
+    return {
+      name: `node-${i}`,
+      lacks,
+      has: [],
+      relays: true,
+      fetches: true,
+      leads: true,
+      up: link,
+      down: link,
+      fails,
+    };
   });
   const quantumMs = Math.max(1, Math.min(expectedMs / 4000, count / 100));
   return {
