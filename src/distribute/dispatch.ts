@@ -162,22 +162,31 @@ export class Dispatch implements Disposable {
     this.#heard.set(node, this.#clock.now());
   }
 
-  /** The node got as far as `offset` with a blob, as its import's events tell. */
+  /**
+   * The node got as far as `offset` with a blob, as its import's events tell. Of a route that failed before it, and of the
+   * one that took its place, it does not tell which brought the bytes: the plan knows which still counts.
+   */
   progress(node: string, digest: Digest, offset: number): void {
-    for (const [id, underway] of this.#under) {
-      const { transfer } = underway;
-      const nodes = transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
-      const blob = transfer.blobs.find((blob) => blob.digest === digest);
-      if (!nodes.includes(node) || blob === undefined) continue;
-      if (offset >= blob.size && transfer.blobs.length === 1) {
-        // It is there, verified: those behind it, or one that hangs, need not be waited for
-        if (this.#isFromPeer(transfer, node)) this.#fetched(underway, node, blob.size - transfer.offset);
-        this.#settle(transfer, { node, result: { ok: true } });
-        this.#plan.handle({ type: 'hopEnded', transfer: id, node, result: { ok: true } });
-      } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: this.#clock.now() });
-      this.#pump();
-      return;
+    const into = [...this.#under.values()].filter(
+      ({ transfer: { blobs, ...transfer } }) =>
+        blobs.some((blob) => blob.digest === digest) &&
+        (transfer.kind === 'fetch' ? transfer.to === node : transfer.route.includes(node)),
+    );
+    const latest = into.at(-1);
+    if (latest === undefined) return;
+    const { transfer } = latest;
+    const size = transfer.blobs.length === 1 ? transfer.blobs[0]?.size : undefined;
+    for (const { transfer } of into)
+      this.#plan.handle({ type: 'progress', transfer: transfer.id, node, offset, atMs: this.#clock.now() });
+    if (size !== undefined && offset >= size) {
+      // It is there, verified: those behind it, or one that hangs, need not be waited for
+      if (this.#isFromPeer(transfer, node)) this.#fetched(latest, node, size - transfer.offset);
+      for (const { counted } of into) counted.add(node);
+      this.#settle(transfer, { node, result: { ok: true } });
+      for (const { transfer } of into)
+        this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
     }
+    this.#pump();
   }
 
   /** The node will not come (again): nothing waits for it, and nothing goes through it. */

@@ -108,6 +108,33 @@ describe('what is passed on to nodes', () => {
     expect(failures).toEqual(new Map());
   });
 
+  it('is not taken from a node that gets on, whichever of two routes it is that brings it', async () => {
+    const blobs = blobsOf(2);
+    const { dispatch, puts, underWay, alive } = cluster(['a', 'b', 'c', 'd'], blobs);
+    using _ = dispatch;
+    await vi.advanceTimersByTimeAsync(100);
+    const [first] = puts;
+    const other = blobs.find(({ digest }) => digest !== first?.digest)?.digest;
+    if (first === undefined || other === undefined) throw new Error('nothing was begun');
+    const [dead = '', ...living] = first.route;
+    // Those behind the dead one are fed another way, while the old one is not heard to have ended
+    dispatch.gone(dead);
+    await vi.advanceTimersByTimeAsync(100);
+    const refed = underWay().find((put) => put !== first && put.digest === first.digest);
+    expect(refed?.route.toSorted()).toEqual(living.toSorted());
+
+    // Something else moves too, so that it would be seen who stands still
+    const moves = underWay().find(({ digest, route }) => digest === other && route[0] !== refed?.route[0]);
+    expect(moves).toBeDefined();
+    for (let at = 1; at <= 5; at += 1) {
+      for (const name of living) dispatch.progress(name, first.digest, at * 4 * mebibyte);
+      dispatch.progress(moves?.route[0] ?? '', other, at * 4 * mebibyte);
+      await alive(living, 1);
+    }
+
+    expect(refed?.endedBy).toBeUndefined();
+  });
+
   it('goes round a node of which nothing is heard any more, and that node alone fails', async () => {
     const { dispatch, puts, underWay, failures, alive } = cluster(['a', 'b', 'c']);
     using _ = dispatch;
