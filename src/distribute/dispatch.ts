@@ -223,6 +223,8 @@ export class Dispatch implements Disposable {
     this.#pumping = true;
     queueMicrotask(() => {
       this.#pumping = false;
+      // What begins now begins at this time
+      this.#plan.handle({ type: 'time', atMs: this.#clock.now() });
       for (const action of this.#plan.next()) {
         if (action.type === 'start') void this.#carry(action.transfer);
         else
@@ -311,20 +313,17 @@ export class Dispatch implements Disposable {
   }
 
   #tick(): void {
-    const atMs = this.#clock.now();
-    this.#touchWaiting(atMs - silentMs);
-    this.#plan.handle({ type: 'time', atMs });
+    this.#touchWaiting(this.#clock.now() - silentMs);
     this.#pump();
   }
 
   #touchWaiting(recently: number): void {
-    const first = new Set<string>();
-    for (const { transfer } of this.#under.values())
-      if (transfer.kind === 'relay' && transfer.from === 'source') first.add(transfer.route[0] ?? '');
-    // What is passed on, and what is fetched, is watched over by the agents, as long as they are alive themselves
+    const alone = new Set<string>();
+    for (const { transfer } of this.#under.values()) for (const name of fedAlone(transfer)) alone.add(name);
+    // What is passed on is watched over by the agents, as long as they are alive themselves
     for (const [name, { customer }] of this.#orders) {
       const isAlive = (this.#heard.get(name) ?? 0) > recently;
-      if (isAlive && !first.has(name)) customer.touch();
+      if (isAlive && !alone.has(name)) customer.touch();
       // Those behind it on a route must not wait until it is given up by the node before it
       if (!isAlive) this.#fail(name, silent());
     }
@@ -335,6 +334,12 @@ export class Dispatch implements Disposable {
     if (stop === undefined) throw new RangeError(`nothing is known of ${node}`);
     return stop;
   }
+}
+
+/** Whoever holds nobody up but itself: of these nothing else shows that they hang, or their store. */
+function fedAlone(transfer: Transfer): readonly string[] {
+  if (transfer.kind === 'fetch') return [transfer.to];
+  return transfer.from === 'source' ? transfer.route.slice(0, 1) : transfer.route;
 }
 
 function silent(): ImgctlError {
