@@ -25,6 +25,7 @@ import { RelayBuffers } from './relay/buffers.ts';
 import { type AgentServer, boundAddress, listenOn, showIdentity } from './server.ts';
 import { stopAgent } from './stop-agent.ts';
 import { Stopping } from './stopping.ts';
+import { StorePulse } from './store-pulse.ts';
 import type { TlsIdentity } from './tls/identity.ts';
 import { tlsFilesOf } from './tls/tls-files.ts';
 import { Uplink } from './uplink.ts';
@@ -201,6 +202,7 @@ function compose(ingredients: Ingredients): AgentContext {
   });
   return {
     store,
+    pulse: new StorePulse(store),
     imports,
     metrics,
     log,

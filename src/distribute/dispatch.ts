@@ -164,22 +164,30 @@ export class Dispatch implements Disposable {
     this.#heard.set(node, this.#clock.now());
   }
 
-  /** The node got as far as `offset` with a blob, as its import's events tell. */
+  /**
+   * The node got as far as `offset` with a blob, as its import's events tell. Of a route that failed before it, and of the
+   * one that took its place, it does not tell which brought the bytes: the plan knows which still counts.
+   */
   progress(node: string, digest: Digest, offset: number): void {
-    for (const [id, underway] of this.#under) {
-      const { transfer } = underway;
-      const nodes = transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
-      const blob = transfer.blobs.find((blob) => blob.digest === digest);
-      if (!nodes.includes(node) || blob === undefined) continue;
-      this.#count(transfer, node, digest, offset);
-      if (offset >= blob.size && transfer.blobs.length === 1) {
-        // It is there, verified: those behind it, or one that hangs, need not be waited for
-        this.#settle(transfer, { node, result: { ok: true } });
-        this.#plan.handle({ type: 'hopEnded', transfer: id, node, result: { ok: true } });
-      } else this.#plan.handle({ type: 'progress', transfer: id, node, offset, atMs: this.#clock.now() });
-      this.#pump();
-      return;
+    const into = [...this.#under.values()].filter(
+      ({ transfer: { blobs, ...transfer } }) =>
+        blobs.some((blob) => blob.digest === digest) &&
+        (transfer.kind === 'fetch' ? transfer.to === node : transfer.route.includes(node)),
+    );
+    const latest = into.at(-1);
+    if (latest === undefined) return;
+    const { transfer } = latest;
+    this.#count(transfer, node, digest, offset);
+    const size = transfer.blobs.length === 1 ? transfer.blobs[0]?.size : undefined;
+    for (const { transfer } of into)
+      this.#plan.handle({ type: 'progress', transfer: transfer.id, node, offset, atMs: this.#clock.now() });
+    if (size !== undefined && offset >= size) {
+      // It is there, verified: those behind it, or one that hangs, need not be waited for
+      this.#settle(transfer, { node, result: { ok: true } });
+      for (const { transfer } of into)
+        this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
     }
+    this.#pump();
   }
 
   /** The node will not come (again): nothing waits for it, and nothing goes through it. */
@@ -216,6 +224,8 @@ export class Dispatch implements Disposable {
     this.#pumping = true;
     queueMicrotask(() => {
       this.#pumping = false;
+      // What begins now begins at this time
+      this.#plan.handle({ type: 'time', atMs: this.#clock.now() });
       for (const action of this.#plan.next()) {
         if (action.type === 'start') void this.#carry(action.transfer);
         else
@@ -302,20 +312,17 @@ export class Dispatch implements Disposable {
   }
 
   #tick(): void {
-    const atMs = this.#clock.now();
-    this.#touchWaiting(atMs - silentMs);
-    this.#plan.handle({ type: 'time', atMs });
+    this.#touchWaiting(this.#clock.now() - silentMs);
     this.#pump();
   }
 
   #touchWaiting(recently: number): void {
-    const first = new Set<string>();
-    for (const { transfer } of this.#under.values())
-      if (transfer.kind === 'relay' && transfer.from === 'source') first.add(transfer.route[0] ?? '');
-    // What is passed on, and what is fetched, is watched over by the agents, as long as they are alive themselves
+    const alone = new Set<string>();
+    for (const { transfer } of this.#under.values()) for (const name of fedAlone(transfer)) alone.add(name);
+    // What is passed on is watched over by the agents, as long as they are alive themselves
     for (const [name, { customer }] of this.#orders) {
       const isAlive = (this.#heard.get(name) ?? 0) > recently;
-      if (isAlive && !first.has(name)) customer.touch();
+      if (isAlive && !alone.has(name)) customer.touch();
       // Those behind it on a route must not wait until it is given up by the node before it
       if (!isAlive) this.#fail(name, silent());
     }
@@ -326,6 +333,12 @@ export class Dispatch implements Disposable {
     if (stop === undefined) throw new RangeError(`nothing is known of ${node}`);
     return stop;
   }
+}
+
+/** Whoever holds nobody up but itself: of these nothing else shows that they hang, or their store. */
+function fedAlone(transfer: Transfer): readonly string[] {
+  if (transfer.kind === 'fetch') return [transfer.to];
+  return transfer.from === 'source' ? transfer.route.slice(0, 1) : transfer.route;
 }
 
 function silent(): ImgctlError {

@@ -41,6 +41,7 @@ function cluster(nodes: readonly string[], blobs = blobsOf(1)) {
   });
   const puts: Put[] = [];
   const failures = new Map<string, unknown>();
+  const touched = new Set<string>();
   const nothing = () => {};
   for (const name of nodes) {
     const put: ImportHandle['put'] = ({ digest }, _body, signal, options) => {
@@ -59,19 +60,13 @@ function cluster(nodes: readonly string[], blobs = blobsOf(1)) {
         }),
       );
     };
-    const handle = { id: '7c9e6679-7425-40de-944b-e07fc1f90ae7', put } as unknown as ImportHandle;
+    const fetch = () => new Promise<never>(nothing);
+    const handle = { id: '7c9e6679-7425-40de-944b-e07fc1f90ae7', put, fetch } as unknown as ImportHandle;
     dispatch
       .bring({
         ...{ name, url: `https://${name}:25000`, handle, lacks: blobs, has: [], signal },
-        ...{
-          relays: true,
-          zstd: false,
-          fetches: true,
-          leads: false,
-          sent: nothing,
-          fetched: nothing,
-          touch: nothing,
-        },
+        ...{ relays: true, zstd: false, fetches: true, leads: false, sent: nothing, fetched: nothing },
+        touch: () => touched.add(name),
       })
       .catch((error) => failures.set(name, error));
   }
@@ -83,7 +78,7 @@ function cluster(nodes: readonly string[], blobs = blobsOf(1)) {
       await vi.advanceTimersByTimeAsync(1_000);
     }
   };
-  return { dispatch, puts, underWay, failures, alive };
+  return { dispatch, puts, underWay, failures, touched, alive };
 }
 
 describe('what is passed on to nodes', () => {
@@ -116,6 +111,33 @@ describe('what is passed on to nodes', () => {
     expect(failures).toEqual(new Map());
   });
 
+  it('is not taken from a node that gets on, whichever of two routes it is that brings it', async () => {
+    const blobs = blobsOf(2);
+    const { dispatch, puts, underWay, alive } = cluster(['a', 'b', 'c', 'd'], blobs);
+    using _ = dispatch;
+    await vi.advanceTimersByTimeAsync(100);
+    const [first] = puts;
+    const other = blobs.find(({ digest }) => digest !== first?.digest)?.digest;
+    if (first === undefined || other === undefined) throw new Error('nothing was begun');
+    const [dead = '', ...living] = first.route;
+    // Those behind the dead one are fed another way, while the old one is not heard to have ended
+    dispatch.gone(dead);
+    await vi.advanceTimersByTimeAsync(100);
+    const refed = underWay().find((put) => put !== first && put.digest === first.digest);
+    expect(refed?.route.toSorted()).toEqual(living.toSorted());
+
+    // Something else moves too, so that it would be seen who stands still
+    const moves = underWay().find(({ digest, route }) => digest === other && route[0] !== refed?.route[0]);
+    expect(moves).toBeDefined();
+    for (let at = 1; at <= 5; at += 1) {
+      for (const name of living) dispatch.progress(name, first.digest, at * 4 * mebibyte);
+      dispatch.progress(moves?.route[0] ?? '', other, at * 4 * mebibyte);
+      await alive(living, 1);
+    }
+
+    expect(refed?.endedBy).toBeUndefined();
+  });
+
   it('goes round a node of which nothing is heard any more, and that node alone fails', async () => {
     const { dispatch, puts, underWay, failures, alive } = cluster(['a', 'b', 'c']);
     using _ = dispatch;
@@ -129,6 +151,24 @@ describe('what is passed on to nodes', () => {
     expect([...failures]).toEqual([[silent, expect.objectContaining({ code: 'node_stalled' })]]);
     const fed = underWay().flatMap(({ route }) => route);
     expect(fed).toEqual(expect.arrayContaining([one, last]));
+  });
+
+  it('says nothing for a node that is fed alone: its store may hang while it is alive', async () => {
+    const [blob] = blobsOf(1);
+    const { dispatch, puts, touched, alive } = cluster(['a', 'b', 'c']);
+    using _ = dispatch;
+    await vi.advanceTimersByTimeAsync(100);
+    const [first = '', second = '', third = ''] = puts[0]?.route ?? [];
+
+    await alive([first, second, third], 2);
+    expect([...touched].toSorted()).toEqual([second, third].toSorted());
+    // Now the third fetches it from the first
+    dispatch.progress(first, blob?.digest as Digest, size);
+    dispatch.gone(second);
+    await alive([first, second, third], 2);
+    touched.clear();
+    await alive([first, second, third], 2);
+    expect([...touched]).not.toContain(third);
   });
 
   it('is not held against nodes that were not heard of because the command itself was stopped', async () => {

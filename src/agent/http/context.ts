@@ -8,12 +8,14 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
 import type { RelayBuffers } from '../relay/buffers.ts';
 import type { Stopping } from '../stopping.ts';
+import type { StorePulse } from '../store-pulse.ts';
 import type { Uplink } from '../uplink.ts';
 import type { TokenCheck } from './auth.ts';
 
 /** What the handlers work with; main wires it. */
 export interface AgentContext {
   readonly store: Store;
+  readonly pulse: StorePulse;
   readonly imports: ImportRegistry;
   readonly token: TokenCheck;
   readonly metrics: AgentMetrics;

@@ -15,7 +15,7 @@ import { StillWorking } from '../still-working.ts';
 
 /** A blob's bytes, into the store as they come, and on to the next node where the request says so. */
 export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): void {
-  const { imports, stopping, limits, metrics } = agent;
+  const { imports, stopping, limits, metrics, pulse } = agent;
   app.put(pattern(routes.importBlob(':id', ':digest')), async (request, reply) => {
     const id = pathParameter(request.params, 'id');
     const digest = digestParameter(request.params);
@@ -34,7 +34,11 @@ export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): voi
         if (route === undefined) {
           result = await hosted.put(blob, body, signal);
         } else {
-          using heart = new StillWorking(reply.raw, limits.aliveMs, () => hosted.busy !== undefined);
+          using heart = new StillWorking(
+            reply.raw,
+            limits.aliveMs,
+            () => hosted.busy !== undefined && pulse.beats,
+          );
           result =
             route.length === 0
               ? await hosted.put(blob, () => heart.signedBy(body()), signal)

@@ -8,13 +8,13 @@ import { pattern } from '../pattern.ts';
 
 /** What an import does, from where it stands now to its end. A reader keeps the import from being idle. */
 export function serveImportEvents(app: FastifyInstance, agent: AgentContext): void {
-  const { imports, stopping, limits } = agent;
+  const { imports, stopping, limits, pulse } = agent;
   app.get(pattern(routes.importEvents(':id')), { exposeHeadRoute: false }, async (request, reply) =>
     imports.use(pathParameter(request.params, 'id'), async ({ import: hosted }) => {
       reply.hijack();
       await sendEvents(reply.raw, {
         events: (signal) => hosted.events(signal),
-        busy: () => hosted.busy,
+        busy: () => (hosted.busy !== undefined && pulse.beats ? hosted.busy : undefined),
         goodbye: stopping.goodbye,
         clientGone: clientGone(reply.raw),
         ...limits,
