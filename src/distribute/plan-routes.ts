@@ -8,6 +8,8 @@ const unreachedLimit = 2;
 /** With this part of a blob left of what they do, nodes are waited for: to stand in a row, or in a chain that is fed. */
 const soonInRow = 8;
 const soonInChain = 16;
+/** Who could not give to as many as this is asked last. */
+const failedFeeds = 3;
 /** Feeders this many doublings slower than the others leave the source in charge. */
 const slowFeeder = 2;
 
@@ -117,9 +119,11 @@ export class Routes {
     const length = Math.min(chainLength, Math.ceil(fedLength > 1 ? Math.sqrt(count) : count / 3));
     const first = nodes
       .map((node) => ({ node, left: leftOf(node), gives: this.#giving.has(node.index) ? 1 : 0 }))
-      .sort((a, b) => a.gives - b.gives || a.left - b.left)
+      .sort((a, b) => a.left - b.left);
+    const soon = first
+      .filter(({ left }) => left <= size / soonInRow)
+      .sort((a, b) => a.gives - b.gives)
       .slice(0, length);
-    const soon = first.filter(({ left }) => left <= size / soonInRow);
     const chosen = soon.length > 0 ? soon : first.slice(0, 1);
     return { length, nodes: chosen.map(({ node }) => node) };
   }
@@ -130,7 +134,7 @@ export class Routes {
     const feeders = parcel.holders.common(state.idle, this.#begin()).map((i) => state.at(i));
     if (feeders.length === 0) return;
     const { quick, slow } = this.#sorted(this.#free(parcel, settings));
-    const good = feeders.filter(({ level }) => level < slowFeeder);
+    const good = feeders.filter((node) => node.level < slowFeeder && !this.#failsOften(node));
     this.#inChains(parcel, quick, good.length > 0 ? good : feeders, settings, started);
     this.#oneByOne(parcel, slow, feeders, started);
   }
@@ -203,7 +207,8 @@ export class Routes {
     if (holders.size === 0) return false;
     return holders
       .common(this.#state.givers)
-      .some((i) => this.#state.at(i).level < receiverLevel + slowFeeder);
+      .map((i) => this.#state.at(i))
+      .some((node) => node.level < receiverLevel + slowFeeder && !this.#failsOften(node));
   }
 
   /** Who may take it now; in a chain, also who will in a moment. */
@@ -215,6 +220,11 @@ export class Routes {
     if (this.#state.ready <= chainLength) return nodes;
     const soon = parcel.size / soonInChain;
     return nodes.filter((node) => hungry.has(node.index) || leftOf(node) <= soon);
+  }
+
+  /** It is its link, or what it holds is damaged: others give, as long as there are any. */
+  #failsOften(feeder: NodeState): boolean {
+    return this.badLinks.countFrom(feeder) >= failedFeeds;
   }
 
   #waiting(parcel: Parcel): NodeState[] {
