@@ -14,6 +14,11 @@ export class BadLinks {
     return from !== undefined && this.#from.get(from)?.has(to) === true;
   }
 
+  /** How many it did not reach. */
+  countFrom(from: NodeState): number {
+    return this.#from.get(from)?.size ?? 0;
+  }
+
   /** Nothing is held against a node that is told of anew. */
   forgive(node: NodeState): void {
     this.#from.delete(node);

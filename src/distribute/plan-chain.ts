@@ -1,4 +1,3 @@
-import type { NodeSet } from './plan-node-set.ts';
 import type { NodeState, Parcel } from './plan-state.ts';
 
 /**
@@ -13,7 +12,7 @@ export interface ChainRules {
   /** No more nodes than this. */
   readonly length: number;
   /** May pass on. */
-  readonly passing: NodeSet;
+  passes(node: NodeState): boolean;
   /** May be the first of several. */
   leads(node: NodeState): boolean;
   isBad(from: NodeState | undefined, to: NodeState): boolean;
@@ -27,7 +26,7 @@ export function chainOf(
   { offsets }: Parcel,
   nodes: readonly NodeState[],
   feeder: NodeState | undefined,
-  { length, passing, leads, isBad }: ChainRules,
+  { length, passes, leads, isBad }: ChainRules,
 ): NodeState[] {
   const middle: NodeState[] = [];
   let end: NodeState | undefined;
@@ -39,7 +38,7 @@ export function chainOf(
     if (middle.length + (end === undefined ? 0 : 1) >= length) break;
     bytes += node.hopBytes;
     if (bytes > routeBytes && middle.length > 0) break;
-    if (passing.has(node.index)) {
+    if (passes(node)) {
       if (isBad(last, node)) continue;
       middle.push(node);
       last = node;

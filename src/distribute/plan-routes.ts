@@ -5,6 +5,11 @@ import type { Transfer } from './plan-types.ts';
 
 /** As often as this no other node could reach it: then the source sends to it directly. */
 const unreachedLimit = 2;
+/** With this part of a blob left of what they do, nodes are waited for: to stand in a row, or in a chain that is fed. */
+const soonInRow = 8;
+const soonInChain = 16;
+/** Who could not give to as many as this is asked last. */
+const failedFeeds = 3;
 /** Feeders this many doublings slower than the others leave the source in charge. */
 const slowFeeder = 2;
 
@@ -30,6 +35,8 @@ export class Routes {
   readonly #state: PlanState;
   /** Where the next chain begins: of those from the source, and of all others. */
   #turn: number;
+  /** Who is to give what few have: they pass on nothing else. */
+  #giving: ReadonlySet<number> = new Set();
 
   constructor(state: PlanState, seed: number) {
     this.#state = state;
@@ -49,6 +56,7 @@ export class Routes {
       for (const parcel of rarestFirst) this.#direct(parcel, started);
       return started;
     }
+    this.#giving = this.#neededAsFeeders(parcels, settings);
     for (const parcel of rarestFirst) {
       if (state.sourceLoad >= state.capacity) break;
       this.#fromSource(parcel, settings, started);
@@ -87,6 +95,18 @@ export class Routes {
     }
   }
 
+  /** Those who hold what more wait for than have it, or will in a moment: they have their hands full then. */
+  #neededAsFeeders(parcels: readonly Parcel[], { chainLength }: RouteSettings): ReadonlySet<number> {
+    const needed = new Set<number>();
+    if (this.#state.ready <= chainLength) return needed;
+    const rare = ({ waiting, holders, receiving }: Parcel) => waiting.size > holders.size + receiving;
+    for (const parcel of parcels)
+      if (rare(parcel)) for (const index of parcel.holders.common(this.#state.givers)) needed.add(index);
+    for (const { transfer, node } of this.#state.fromSource())
+      if (rare(transfer.parcel)) needed.add(node.index);
+    return needed;
+  }
+
   /** Who gets a blob first. */
   #row(
     { size }: Parcel,
@@ -98,10 +118,12 @@ export class Routes {
     // Where each of them feeds but one at a time, the more the better; else columns as long as the row is
     const length = Math.min(chainLength, Math.ceil(fedLength > 1 ? Math.sqrt(count) : count / 3));
     const first = nodes
-      .map((node) => ({ node, left: leftOf(node) }))
-      .sort((a, b) => a.left - b.left)
+      .map((node) => ({ node, left: leftOf(node), gives: this.#giving.has(node.index) ? 1 : 0 }))
+      .sort((a, b) => a.left - b.left);
+    const soon = first
+      .filter(({ left }) => left <= size / soonInRow)
+      .sort((a, b) => a.gives - b.gives)
       .slice(0, length);
-    const soon = first.filter(({ left }) => left <= size / 8);
     const chosen = soon.length > 0 ? soon : first.slice(0, 1);
     return { length, nodes: chosen.map(({ node }) => node) };
   }
@@ -111,8 +133,8 @@ export class Routes {
     if (parcel.waiting.size === 0 || parcel.holders.size === 0) return;
     const feeders = parcel.holders.common(state.idle, this.#begin()).map((i) => state.at(i));
     if (feeders.length === 0) return;
-    const { quick, slow } = this.#sorted(this.#waiting(parcel));
-    const good = feeders.filter(({ level }) => level < slowFeeder);
+    const { quick, slow } = this.#sorted(this.#free(parcel, settings));
+    const good = feeders.filter((node) => node.level < slowFeeder && !this.#failsOften(node));
     this.#inChains(parcel, quick, good.length > 0 ? good : feeders, settings, started);
     this.#oneByOne(parcel, slow, feeders, started);
   }
@@ -173,7 +195,8 @@ export class Routes {
     const { givers, idle } = this.#state;
     const rules: ChainRules = {
       length,
-      passing: feeder === undefined ? givers : idle,
+      passes: ({ index }) =>
+        feeder === undefined ? givers.has(index) : idle.has(index) && !this.#giving.has(index),
       leads: (node) => node.leads,
       isBad: (from, to) => this.badLinks.has(from, to),
     };
@@ -184,7 +207,24 @@ export class Routes {
     if (holders.size === 0) return false;
     return holders
       .common(this.#state.givers)
-      .some((i) => this.#state.at(i).level < receiverLevel + slowFeeder);
+      .map((i) => this.#state.at(i))
+      .some((node) => node.level < receiverLevel + slowFeeder && !this.#failsOften(node));
+  }
+
+  /** Who may take it now; in a chain, also who will in a moment. */
+  #free(parcel: Parcel, { chainLength, fedLength }: RouteSettings): NodeState[] {
+    const { hungry, open } = this.#state;
+    if (fedLength === 1) return this.#waiting(parcel);
+    const nodes = parcel.waiting.common(open, this.#begin()).map((i) => this.#state.at(i));
+    // One chain of all leaves nobody out
+    if (this.#state.ready <= chainLength) return nodes;
+    const soon = parcel.size / soonInChain;
+    return nodes.filter((node) => hungry.has(node.index) || leftOf(node) <= soon);
+  }
+
+  /** It is its link, or what it holds is damaged: others give, as long as there are any. */
+  #failsOften(feeder: NodeState): boolean {
+    return this.badLinks.countFrom(feeder) >= failedFeeds;
   }
 
   #waiting(parcel: Parcel): NodeState[] {

@@ -211,6 +211,12 @@ export class PlanState {
     return described(transfer, feeders, offset, fetch);
   }
 
+  /** What nodes are getting along chains from the source. */
+  *fromSource(): Generator<Hop> {
+    for (const { fromSource, hops } of this.transfers.values())
+      if (fromSource) for (const hop of hops) if (!hop.ended) yield hop;
+  }
+
   /** What is left of it is little: its node, and who feeds it, may take the next. Answers whether that is new. */
   ease(hop: Hop): boolean {
     if (hop.ended) return false;

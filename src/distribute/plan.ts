@@ -95,12 +95,10 @@ export class Plan {
     this.#measure();
     for (const parcel of this.#open) if (parcel.waiting.size === 0) this.#open.delete(parcel);
     const cancels = this.#cancels.splice(0).map((transfer) => ({ type: 'cancel' as const, transfer }));
+    const { chainLength = longestChain, fedLength = chainLength } = this.#options.limits ?? {};
+    const settings = { relay: this.#options.relay, chainLength, fedLength: Math.min(chainLength, fedLength) };
     const starts = this.#routes
-      .choose([...this.#open], {
-        relay: this.#options.relay,
-        chainLength: this.#options.limits?.chainLength ?? longestChain,
-        fedLength: this.#options.limits?.fedLength ?? longestChain,
-      })
+      .choose([...this.#open], settings)
       .map((transfer) => ({ type: 'start' as const, transfer }));
     return [...cancels, ...starts];
   }

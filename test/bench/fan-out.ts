@@ -22,6 +22,8 @@ export async function fanOut(options: BenchmarkOptions): Promise<Row[]> {
   const layers = Array.from({ length: 20 }, () => makeLayer(((quick ? 8 : 64) * mebibyte) / 20));
   const archive = join(directory, 'fan-out.tar');
   await writeImages(archive, [{ name: imageName, layers }]);
+  const tiny = join(directory, 'tiny.tar');
+  await writeImages(tiny, [{ name: `${imageName}-tiny`, layers: [makeLayer(1024)] }]);
   const lab: Lab = {
     ...options,
     layers,
@@ -31,15 +33,18 @@ export async function fanOut(options: BenchmarkOptions): Promise<Row[]> {
   const points: Point[] = [];
   for (const nodes of sizes) {
     const measured: ImportRun[] = [];
+    const moved: number[] = [];
     for (let run = 0; run < runs; run += 1) {
       await using cluster = await startCluster({ directory, nodes, rateMbit });
       const took = await runImport(cluster, archive);
       measured.push(took);
+      // What is not the plan's: to start, to ask nodes, to hear that they have all
+      moved.push(took.seconds - (await runImport(cluster, tiny)).seconds);
       log(`${nodes} nodes: ${took.seconds.toFixed(2)} s (S/B ${lab.bound.toFixed(2)} s)`);
     }
     const oneByOne = await uploadSeconds(lab, nodes, 1);
     const atOnce = await uploadSeconds(lab, nodes, nodes);
-    points.push({ nodes, measured, oneByOne, atOnce });
+    points.push({ nodes, measured, moved: median(moved), oneByOne, atOnce });
   }
   if (options.plot !== undefined) await writeFile(options.plot, plotOf(points, lab));
   return [...rowsOf(points, lab), ...(await withContainerd(lab))];
@@ -55,6 +60,8 @@ interface Lab extends BenchmarkOptions {
 interface Point {
   readonly nodes: number;
   readonly measured: readonly ImportRun[];
+  /** Seconds, without those that an import of next to nothing takes: what the simulator predicts. */
+  readonly moved: number;
   /** Seconds. */
   readonly oneByOne: number;
   readonly atOnce: number;
@@ -80,12 +87,12 @@ function secondsOf(measured: readonly ImportRun[]): number {
 
 function rowsOf(points: readonly Point[], { bound, layers, rateMbit }: Lab): Row[] {
   const rows: Row[] = [];
-  for (const { nodes, measured, oneByOne, atOnce } of points) {
+  for (const { nodes, measured, moved, oneByOne, atOnce } of points) {
     const seconds = secondsOf(measured);
     const busy = percent(median(measured.map(({ cpu }) => cpu)));
     const peers = `one by one ${oneByOne.toFixed(1)} s, at once ${atOnce.toFixed(1)} s`;
     const predicted = predictedSeconds({ nodes, layers, rateMbit });
-    const difference = Math.abs(predicted - seconds) / seconds;
+    const difference = Math.abs(predicted - moved) / moved;
     rows.push(
       ratioRow(`${nodes} nodes: T / (S/B)`, seconds, bound, 1.1, `${peers}, CPU ${busy}`),
       ratioRow(`${nodes} nodes: T / one by one`, seconds, oneByOne),
@@ -95,7 +102,7 @@ function rowsOf(points: readonly Point[], { bound, layers, rateMbit }: Lab): Row
         value: difference * 100,
         unit: '%',
         limit: 10,
-        note: `predicted ${predicted.toFixed(2)} s, measured ${seconds.toFixed(2)} s`,
+        note: `predicted ${predicted.toFixed(2)} s, measured ${moved.toFixed(2)} s beyond an import of 1 KiB`,
       },
     );
   }

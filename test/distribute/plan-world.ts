@@ -21,6 +21,8 @@ export interface WorldOptions {
   readonly limits?: PlanOptions['limits'];
   readonly seed: number;
   /** The chance of a hop to fail, by reason, and of a node to die at a step. */
+  /** So much time passes at a step, told of with how far some got. In milliseconds; absent: no time is told. */
+  readonly everyMs?: number;
   readonly fails?: { readonly node?: number; readonly link?: number; readonly dies?: number };
 }
 
@@ -35,7 +37,18 @@ export interface World {
 
 const stepLimit = 20_000;
 
-export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }: WorldOptions): World {
+/** What agents take as the head of a request that names a route. */
+const headerBytes = 12 * 1024;
+
+export function live({
+  nodes,
+  source,
+  relay = 'auto',
+  limits,
+  seed,
+  everyMs,
+  fails = {},
+}: WorldOptions): World {
   const random = seeded(seed);
   const plan = new Plan({ source, relay, limits, seed });
   const byName = new Map(nodes.map((node) => [node.name, node]));
@@ -46,6 +59,8 @@ export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }
   const unreached = new Set<string>();
   const dead = new Set<string>();
   const started: Transfer[] = [];
+  const cancelled: number[] = [];
+  let clockMs = 0;
   const broken: string[] = [];
   const sourceSent = new Map<Digest, number>();
   const must = (kept: boolean, promise: string) => {
@@ -81,7 +96,7 @@ export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }
           ({ name, relays }) =>
             relays && !dead.has(name) && !doubtful.has(name) && holds.get(name)?.has(digest),
         );
-        if (relay === 'auto' && large && fails.link === undefined)
+        if (relay === 'auto' && large && fails.link === undefined && everyMs === undefined)
           must(giver === undefined, `the source sends what ${giver?.name} holds`);
       }
     }
@@ -89,6 +104,11 @@ export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }
       must(!dead.has(node) && !doubtful.has(node), `${node} cannot take part`);
     for (const node of [...feeders, ...route.slice(0, -1)])
       must(byName.get(node)?.relays === true, `${node} cannot pass on`);
+    must(route.length <= (limits?.chainLength ?? 60), 'a chain is longer than it may be');
+    const named = route.slice(1).reduce((sum, name) => sum + (byName.get(name)?.hopBytes ?? 0), 0);
+    must(named <= headerBytes, 'a chain is longer than a request can name');
+    if (feeders.length > 0 && route.length > 1)
+      must(byName.get(route[0] ?? '')?.leads === true, `${route[0]} cannot pass on what it fetches`);
     must(new Set(route).size === route.length, 'a route goes through a node twice');
     if (transfer.kind === 'fetch')
       must(byName.get(transfer.to)?.fetches === true, `${transfer.to} cannot fetch`);
@@ -103,7 +123,10 @@ export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }
 
   const carryOut = () => {
     for (const action of plan.next()) {
-      if (action.type === 'cancel') continue;
+      if (action.type === 'cancel') {
+        cancelled.push(action.transfer);
+        continue;
+      }
       const { transfer } = action;
       const feeders =
         transfer.kind === 'fetch' ? transfer.from : transfer.from === 'source' ? [] : [transfer.from.node];
@@ -127,6 +150,38 @@ export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }
     const key = `${node} ${blob.digest}`;
     if (transfer.blobs.length === 1) offsets.set(key, Math.max(offset, offsets.get(key) ?? 0));
     return { ok: false, offset: offsets.get(key) ?? 0, reason: dice < own ? 'node' : 'link' };
+  };
+
+  /** What was cancelled ends, with what came until then. */
+  const cutOff = (id: number) => {
+    const { transfer, route } = running.get(id) ?? { transfer: undefined, route: [] };
+    if (transfer === undefined) return;
+    running.delete(id);
+    const [blob] = transfer.blobs;
+    const offsetOf = (node: string) => offsets.get(`${node} ${blob?.digest}`) ?? 0;
+    const hops = route.map((node) => ({
+      node,
+      result: { ok: false, offset: offsetOf(node), reason: 'route' } as const,
+    }));
+    plan.handle({ type: 'transferEnded', transfer: id, hops });
+  };
+
+  /** Some hops get on, some stand still, and what time it is is told. */
+  const pass = (ms: number) => {
+    clockMs += ms;
+    for (const [id, { transfer, route }] of running) {
+      const [blob] = transfer.blobs;
+      if (blob === undefined || transfer.blobs.length > 1 || random() < 0.4) continue;
+      for (const node of route) {
+        if (random() < 0.3) break;
+        const key = `${node} ${blob.digest}`;
+        const before = Math.max(transfer.offset, offsets.get(key) ?? 0);
+        const offset = Math.min(blob.size - 1, before + Math.floor((random() * blob.size) / 8));
+        offsets.set(key, Math.max(offset, offsets.get(key) ?? 0));
+        plan.handle({ type: 'progress', transfer: id, node, offset, atMs: clockMs });
+      }
+    }
+    plan.handle({ type: 'time', atMs: clockMs });
   };
 
   const end = (id: number) => {
@@ -169,6 +224,8 @@ export function live({ nodes, source, relay = 'auto', limits, seed, fails = {} }
   carryOut();
   for (let step = 0; step < stepLimit && broken.length === 0; step += 1) {
     if (running.size === 0 && doubtful.size + unreached.size === 0) break;
+    for (const id of cancelled.splice(0)) cutOff(id);
+    if (everyMs !== undefined) pass(everyMs);
     const ids = [...running.keys()];
     if (random() < (fails.dies ?? 0)) {
       const alive = nodes.filter(({ name }) => !dead.has(name));

@@ -5,19 +5,19 @@ import { blobsOf } from '../simulate/scenario.ts';
 import { live, type World, type WorldOptions } from './plan-world.ts';
 
 const size = fc.oneof(fc.integer({ min: 1, max: 4_000 }), fc.integer({ min: 300_000, max: 60_000_000 }));
-const powers = fc.record({ relays: fc.boolean(), fetches: fc.boolean() });
+const powers = fc.record({ relays: fc.boolean(), fetches: fc.boolean(), leads: fc.boolean() });
 
 /** Nodes that hold and lack at random, of a source that has everything. */
 const worlds = fc
   .record({ sizes: fc.array(size, { minLength: 1, maxLength: 12 }), nodes: fc.integer({ min: 1, max: 60 }) })
   .chain(({ sizes, nodes }) => {
     const source = blobsOf(sizes);
-    const node = (abilities: fc.Arbitrary<{ relays: boolean; fetches: boolean }>) =>
+    const node = (abilities: typeof powers) =>
       fc.record({
         abilities,
         there: fc.array(fc.integer({ min: 0, max: 3 }), { minLength: sizes.length, maxLength: sizes.length }),
       });
-    const modern = fc.constant({ relays: true, fetches: true });
+    const modern = fc.constant({ relays: true, fetches: true, leads: true });
     return fc.record({
       source: fc.constant(source),
       seed: fc.integer({ min: 0, max: 1e6 }),
@@ -31,6 +31,8 @@ const worlds = fc
             ({ abilities, there }, i): PlanNode => ({
               name: `n${i}`,
               ...abilities,
+              // A node that cannot fetch cannot pass on what it fetches
+              leads: abilities.leads && abilities.fetches && abilities.relays,
               has: source.filter((_, b) => there[b] === 0).map(({ digest }) => digest),
               lacks: source.filter((_, b) => there[b] !== 0).map((blob) => ({ ...blob, offset: 0 })),
             }),
@@ -69,6 +71,8 @@ describe('a plan, whatever nodes hold and lack', () => {
       { relay: 'off' },
       { limits: { concurrency: 1 } },
       { limits: { chainLength: 2 } },
+      { limits: { fedLength: 1 } },
+      { limits: { chainLength: 4, fedLength: 3, concurrency: 1 } },
     );
     fc.assert(
       fc.property(worlds, ways, (world, way) => mustHaveAll(world, live({ ...world, ...way }))),
@@ -76,10 +80,26 @@ describe('a plan, whatever nodes hold and lack', () => {
     );
   });
 
+  it('does so when time passes in which things stand still, and names no more than a request can', () => {
+    const times = fc.record({
+      everyMs: fc.integer({ min: 10, max: 2_000 }),
+      hopBytes: fc.integer({ min: 50, max: 700 }),
+    });
+    const fails = fc.constantFrom({}, { node: 0.05, link: 0.03, dies: 0.02 });
+    const ways = fc.constantFrom<WorldOptions['limits']>({}, { chainLength: 5 }, { concurrency: 1 });
+    fc.assert(
+      fc.property(worlds, times, fails, ways, (world, { everyMs, hopBytes }, fails, limits) => {
+        const nodes = world.nodes.map((node) => ({ ...node, hopBytes }));
+        mustHaveAll(world, live({ ...world, nodes, everyMs, fails, limits }));
+      }),
+      runs,
+    );
+  });
+
   it('sends each blob over the uplink once, and none that a node holds, when nodes pass on and nobody fails', () => {
     fc.assert(
       fc.property(worlds, (world) => {
-        const nodes = world.nodes.map((node) => ({ ...node, relays: true, fetches: true }));
+        const nodes = world.nodes.map((node) => ({ ...node, relays: true, fetches: true, leads: true }));
         const { sourceSent, broken } = live({ ...world, nodes });
         expect(broken).toEqual([]);
         for (const [digest, times] of sourceSent) {

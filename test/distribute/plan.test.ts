@@ -18,6 +18,7 @@ function nodeOf(name: string, lacks: readonly PlanBlob[], more: Partial<PlanNode
     has: [],
     relays: true,
     fetches: true,
+    leads: true,
     ...more,
   };
 }
@@ -89,6 +90,46 @@ describe('a plan for a handful of nodes', () => {
     const all = carryOut(plan);
     expect(all.map(({ kind }) => kind)).toEqual(blobs.map(() => 'fetch'));
     expect(all.map((transfer) => routeOf(transfer))).toEqual(blobs.map(() => ['new']));
+    expect(plan.settled).toBe(true);
+  });
+
+  it('has what one node holds go along a chain of all others, which one that can pass on what it fetches leads', () => {
+    const blobs = blobsOf([large, large, large, large]);
+    const has = blobs.map(({ digest }) => digest);
+    const others = Array.from({ length: 5 }, (_, i) => nodeOf(`n${i}`, blobs, { leads: i > 1 }));
+    const all = carryOut(planFor(blobs, [nodeOf('holder', [], { has }), ...others]));
+    for (const transfer of all) {
+      expect(transfer).toMatchObject({ kind: 'relay', from: { node: 'holder' } });
+      expect(routeOf(transfer).toSorted()).toEqual(['n0', 'n1', 'n2', 'n3', 'n4']);
+      expect(['n2', 'n3', 'n4']).toContain(routeOf(transfer)[0]);
+    }
+    expect(all).toHaveLength(4);
+  });
+
+  it('has them fetch one by one where none of them can pass on what it fetches', () => {
+    const blobs = blobsOf([large]);
+    const has = blobs.map(({ digest }) => digest);
+    const others = ['a', 'b'].map((name) => nodeOf(name, blobs, { leads: false }));
+    const all = carryOut(planFor(blobs, [nodeOf('holder', [], { has }), ...others]));
+    expect(all.map(({ kind }) => kind)).toEqual(['fetch', 'fetch']);
+  });
+
+  it('asks a node that could not give to three others only where nobody else can give', () => {
+    const blobs = blobsOf([large]);
+    const has = blobs.map(({ digest }) => digest);
+    const nodes = Array.from({ length: 6 }, (_, i) => nodeOf(`n${i}`, blobs, { leads: false }));
+    const plan = planFor([], [nodeOf('damaged', [], { has }), ...nodes], { limits: { concurrency: 1 } });
+    const failed = new Set<string>();
+    for (let i = 0; i < 3; i += 1) {
+      const [transfer] = starts(plan.next());
+      const to = routeOf(transfer)[0] ?? '';
+      failed.add(to);
+      const hops = [{ node: to, result: { ok: false, reason: 'link' } as const }];
+      plan.handle({ type: 'transferEnded', transfer: transfer?.id ?? 0, hops });
+    }
+    expect(failed.size).toBe(3);
+    plan.handle({ type: 'nodeReady', node: nodeOf('sound', [], { has }) });
+    for (const transfer of carryOut(plan)) expect(transfer.from).not.toContain('damaged');
     expect(plan.settled).toBe(true);
   });
 

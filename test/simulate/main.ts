@@ -7,7 +7,7 @@ import { mebibyte, type ScenarioOptions, scenarioOf } from './scenario.ts';
  * `npm run simulate`: how long the real plan takes over simulated links, for clusters that no desk holds. Each time is
  * told as a ratio to the bound that no plan can beat: the longer of what is nowhere yet over the source's uplink, and
  * what a node lacks over its downlink, both at the links' raw rate (of which TCP, IP and Ethernet take 4.6 %).
- * `--fed-length 60`: as if a node that holds a blob could feed a chain of others; without it each of them fetches.
+ * `--fed-length 1`: as if a node that holds a blob could not feed a chain of others, and each of them fetched it.
  */
 
 const { values } = parseArgs({
