@@ -15,7 +15,10 @@ async function sendAlong(count: number, blob: TestBlob): Promise<{ seconds: numb
     Array.from({ length: count }, (_, i) => openOciLayoutStore({ directory: join(dir, `store-${i}`) })),
   );
   try {
-    await using route = await startRouteOver(stores);
+    // On a busy machine an agent may well be silent for long: what is asked here is what passes through it
+    await using route = await startRouteOver(stores, {
+      limits: { relayPatienceMs: 60_000, peerStallMs: 60_000 },
+    });
     const before = process.memoryUsage.rss();
     let most = before;
     const watch = setInterval(() => {
