@@ -14,13 +14,15 @@ export interface Claimer {
   readonly owner: string;
   readonly snapshotter: string;
   readonly lease: string;
+  /** What claims put under leases, ingests not among it: under this one it need not be put again. */
+  readonly kept: Set<string>;
 }
 
 /**
  * Takes things under a lease, there or not, and only then looks which are there: nothing goes in between.
  */
 export async function claimUnder(
-  { connection, owner, snapshotter, lease }: Claimer,
+  { connection, owner, snapshotter, lease, kept }: Claimer,
   { blobs, chainIds = [] }: Claim,
   signal?: AbortSignal,
 ): Promise<Holdings> {
@@ -33,7 +35,9 @@ export async function claimUnder(
   if (resources.length === 0) return { whole: new Set(), partial: new Map(), unpacked: new Set() };
   const options = { signal };
 
-  await keepUnder(connection, lease, resources, options);
+  const unkept = resources.filter((resource) => !kept.has(`${lease} ${keyOf(resource)}`));
+  await keepUnder(connection, lease, unkept, options);
+  for (const resource of unkept) kept.add(`${lease} ${keyOf(resource)}`);
   const held = (await ingestsOf(connection, sizes, signal)).keys().map(ingestResource);
   await keepUnder(connection, lease, [...held], options);
   const wanted = new Set([...resources, ...digests.map(ingestResource)].map(keyOf));

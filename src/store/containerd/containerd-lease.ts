@@ -35,6 +35,8 @@ export class ContainerdLease implements Lease {
   readonly #options: ContainerdLeaseOptions;
   /** Blobs of which a claim found nothing, and that were not written since. */
   readonly #absent = new Set<Digest>();
+  /** What claims put under the lease, by the lease that was current and what it is. */
+  readonly #kept = new Set<string>();
 
   constructor(options: ContainerdLeaseOptions) {
     this.#options = options;
@@ -44,7 +46,7 @@ export class ContainerdLease implements Lease {
   async claim(claim: Claim, signal?: AbortSignal): Promise<Holdings> {
     const { holder, ...rest } = this.#options;
     using use = holder.use();
-    const holdings = await claimUnder({ ...rest, lease: use.id }, claim, signal);
+    const holdings = await claimUnder({ ...rest, lease: use.id, kept: this.#kept }, claim, signal);
     for (const { digest } of claim.blobs) {
       if (holdings.whole.has(digest) || holdings.partial.has(digest)) this.#absent.delete(digest);
       else this.#absent.add(digest);
