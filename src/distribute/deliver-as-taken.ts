@@ -7,7 +7,7 @@ import { isRefusal } from './refusal.ts';
 
 /** Brings a node its images in the way that it takes them: blob by blob, or as whole archives. Never an error. */
 export async function deliverAsTaken(options: DeliverOptions): Promise<NodeOutcome> {
-  const { node, signal, stallTimeoutMs, onEvent, gate } = options;
+  const { node, early, signal, stallTimeoutMs, onEvent, gate } = options;
   if (node.findArchiveNode === undefined) return deliver(options);
   onEvent({ type: 'phase', node: node.name, phase: 'connecting' });
   const begun = performance.now();
@@ -18,7 +18,11 @@ export async function deliverAsTaken(options: DeliverOptions): Promise<NodeOutco
     );
     const outcome = await (archives === undefined
       ? deliver(options)
-      : deliverArchive({ ...options, archives }));
+      : deliverArchive({
+          ...options,
+          declaration: (await early?.declaration) ?? options.declaration,
+          archives,
+        }));
     // What it took to find out how it takes them is its time, too
     return { ...outcome, durationMs: since(begun) };
   } catch (thrown) {
