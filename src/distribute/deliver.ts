@@ -98,6 +98,8 @@ class Delivery {
     if (error !== undefined) gate?.refuse(node.name);
     this.progress.phase('finished');
     const interrupted = error !== undefined && signal.aborted;
+    // What broke off did not all go there
+    const unneeded = Math.min(this.#unneeded, this.#moved);
     return {
       node: node.name,
       address: node.address,
@@ -106,7 +108,7 @@ class Delivery {
       bytesSent: this.#sent + (this.#documents ?? 0),
       bytesFromPeers: this.#fetched,
       bytesSkipped: this.#skipped ?? 0,
-      ...(this.#unneeded === 0 ? {} : { bytesUnneeded: this.#unneeded }),
+      ...(unneeded === 0 ? {} : { bytesUnneeded: unneeded }),
       durationMs: Math.round(performance.now() - this.#begun),
       warnings: [...this.#warnings],
       ...(error === undefined ? {} : { error: interrupted ? leftFor(node.name, error) : error }),
@@ -155,23 +157,17 @@ class Delivery {
   async #whileRead(): Promise<Early | undefined> {
     const { node, early, checks } = this.#options;
     if (early === undefined || early.known !== undefined) return undefined;
+    // As far as anybody can tell before all is read
+    checks.pass(node.name);
     if (node.peer === undefined) {
       await early.declaration;
       return undefined;
     }
-    // As far as anybody can tell before all is read
-    checks.pass(node.name);
     this.progress.phase('sending');
-    const { peer } = node;
-    return {
-      arrivals: (from, signal) => early.arrivals(from, signal),
-      declaration: early.declaration,
-      have: (digests, signal) => peer.have(digests, signal),
-      onEarly: (blob) => {
-        this.#early.set(blob.digest, blob);
-        this.progress.sends(blob);
-      },
-    };
+    return early.seenBy(node.peer, (blob) => {
+      this.#early.set(blob.digest, blob);
+      this.progress.sends(blob);
+    });
   }
 
   async #opened(state: ImportState, info: NodeInfo): Promise<void> {

@@ -1,5 +1,7 @@
 import type { Declaration, ImportState, NodeInfo } from '../agent-api/schemas.ts';
 import type { GrowingSource, SourceBlob } from '../image/source.ts';
+import type { Early } from '../transfer/send-early.ts';
+import type { Peer } from './fan-out-options.ts';
 import { NeededBlobs } from './needed-blobs.ts';
 
 /** An archive that is still being read while its blobs go to nodes, as all of them share it. */
@@ -24,6 +26,12 @@ export class EarlyArchive implements Pick<GrowingSource, 'arrivals'> {
 
   arrivals(from: number, signal?: AbortSignal): Promise<readonly SourceBlob[]> {
     return this.#source.arrivals(from, signal);
+  }
+
+  /** As the import of one node sees it; `onEarly` is told of each blob that goes there before it is known to be needed. */
+  seenBy({ have }: Peer, onEarly: Early['onEarly']): Early {
+    const { declaration } = this;
+    return { arrivals: (from, signal) => this.arrivals(from, signal), declaration, have, onEarly };
   }
 
   /** Calls `tell` with each blob that comes, until all is read. */
