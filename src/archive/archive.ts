@@ -13,6 +13,7 @@ import type { Digest } from '../image/digest.ts';
 import type { ImageSource, SourceImage } from '../image/source.ts';
 import { abortable } from '../streams/abortable.ts';
 import { FilesOnDisk } from './archive-files.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
 import { type ArchiveInput, openInput } from './input.ts';
@@ -36,6 +37,8 @@ export interface ArchiveOptions {
   readonly tag?: string | undefined;
   /** `keep` gives images without a name too, for those who only look; by default they are an error. */
   readonly unnamed?: 'refuse' | 'keep' | undefined;
+  /** What is told of the blobs of a pipe as they come, and can read them from then on; it outlives the reading. */
+  readonly arrivals?: Arrivals | undefined;
 }
 
 export interface Archive extends ImageSource {
@@ -55,7 +58,7 @@ export interface Archive extends ImageSource {
  * name a document that is wrong
  */
 export async function openArchive(input: ArchiveInput, options: ArchiveOptions = {}): Promise<Archive> {
-  const { signal, spoolDir, onSpool } = options;
+  const { signal, spoolDir, onSpool, arrivals } = options;
   signal?.throwIfAborted();
   await using cleanup = new AsyncDisposableStack();
   const opened = cleanup.use(await openInput(input));
@@ -64,7 +67,7 @@ export async function openArchive(input: ArchiveInput, options: ArchiveOptions =
   const atLeast = opened.kind === 'file' ? opened.file.size : undefined;
   const scanned = inPlace
     ? { ...(await scanFile(opened.file, signal)), file: opened.file, compressions: [] }
-    : await spoolStream(stream, { label: opened.label, spoolDir, atLeast, signal, onSpool });
+    : await spoolStream(stream, { label: opened.label, spoolDir, atLeast, signal, onSpool, arrivals });
   cleanup.use(scanned.file);
   const contents = await interpret(scanned, options);
   return new OpenArchive(scanned, contents, !inPlace, cleanup.move());

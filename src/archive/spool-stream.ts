@@ -1,3 +1,4 @@
+import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { decompress } from './decompress.ts';
 import { refuseLargeDocument } from './document-budget.ts';
@@ -15,6 +16,8 @@ export interface SpoolOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the bytes spooled so far. */
   readonly onSpool?: ((bytes: number) => void) | undefined;
+  /** Sees everything that goes by, and owns the spool until it is finished. */
+  readonly arrivals?: Arrivals | undefined;
 }
 
 /**
@@ -25,9 +28,12 @@ export interface SpoolOptions {
  */
 export async function spoolStream(
   input: AsyncIterable<Uint8Array>,
-  { label, spoolDir, atLeast, signal, onSpool }: SpoolOptions,
+  { label, spoolDir, atLeast, signal, onSpool, arrivals }: SpoolOptions,
 ): Promise<ScannedTar & { file: PositionedFile; compressions: Compression[] }> {
-  await using spool = await Spool.open(spoolDir, atLeast);
+  await using cleanup = new AsyncDisposableStack();
+  const spool = await Spool.open(spoolDir, atLeast);
+  if (arrivals === undefined) cleanup.use(spool);
+  else arrivals.begin(spool);
   const { stream, compressions } = await decompress(input, label);
   const parser = new TarParser(label);
   const index = new TarIndex(label);
@@ -35,11 +41,13 @@ export async function spoolStream(
     signal?.throwIfAborted();
     if (parser.ended) continue;
     for (const event of parser.push(chunk)) {
+      arrivals?.see(event);
       if (event.kind !== 'entry') continue;
       refuseLargeDocument(event.entry, label);
       index.add(event.entry);
     }
     await spool.append(chunk);
+    await arrivals?.appended();
     onSpool?.(spool.size);
   }
   parser.end();

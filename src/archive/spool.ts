@@ -62,10 +62,20 @@ export class Spool implements AsyncDisposable {
     if (this.#gatheredBytes >= chunkBytes) await this.#flush();
   }
 
-  /** The whole as a file to read, which now owns the descriptor. */
-  async finish(label: string): Promise<PositionedFile> {
+  /** All that was appended is in the file when it resolves. @throws ImgctlError `spool_full` */
+  async flush(): Promise<void> {
     await this.#flush();
     await this.#writing;
+  }
+
+  /** What is in the file already, to be read by position; to be disposed of before this is, or before what `finish` gives. */
+  reader(label: string): PositionedFile {
+    return new PositionedFile(this.#fd, { label, size: 0, start: 0, owned: false });
+  }
+
+  /** The whole as a file to read, which now owns the descriptor. */
+  async finish(label: string): Promise<PositionedFile> {
+    await this.flush();
     this.#handedOver = true;
     return new PositionedFile(this.#fd, { label, size: this.#size, start: 0, owned: true });
   }

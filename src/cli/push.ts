@@ -1,13 +1,14 @@
 import type { ArchiveInput } from '../archive/archive.ts';
 import type { FanOutNode, FanOutOptions } from '../distribute/fan-out-options.ts';
 import type { ImgctlError } from '../errors.ts';
-import type { ImageSource } from '../image/source.ts';
+import type { GrowingSource, ImageSource } from '../image/source.ts';
 import type { ArchiveSummary, Reporter } from '../output/reporter.ts';
 import { concurrencyWithin } from './concurrency-within.ts';
 import type { CommandContext } from './context.ts';
 import { type ExitStatus, exitStatus, statusOfAnswers, statusOfRun } from './exit-codes.ts';
 import { interrupted } from './interrupted.ts';
 import { openArchives } from './open-archives.ts';
+import { openPipe, pipeToStream } from './open-growing.ts';
 import { type ImportOptions, platformsOf, type RateOptions } from './options.ts';
 import { pullPolicyAdvice } from './pull-policy-advice.ts';
 
@@ -16,6 +17,8 @@ export interface PushOptions extends ImportOptions, RateOptions {
   readonly relay?: FanOutOptions['relay'];
   readonly wireCompression?: FanOutOptions['wireCompression'];
   readonly dryRun?: boolean;
+  /** Whether a pipe is sent while it is read; absent: it is not. */
+  readonly stream?: boolean;
 }
 
 export interface Push {
@@ -34,7 +37,9 @@ export async function push(
   const { signal } = io;
   const concurrency = concurrencyWithin(options, nodes.length);
   const { spoolDir, tag } = options;
-  await using archives = await openArchives(inputs, { reporter, signal, spoolDir, tag });
+  const opening = { reporter, signal, spoolDir, tag };
+  const pipe = pipeToStream(inputs, options);
+  await using archives = await (pipe === undefined ? openArchives(inputs, opening) : openPipe(pipe, opening));
   const pushing = { ...archives, nodes, options: { ...options, concurrency }, reporter, begun };
   // The archive is open until the nodes have it
   return await pushSource(pushing, io);
@@ -43,7 +48,10 @@ export async function push(
 export interface SourcePush extends Omit<Push, 'inputs' | 'options'> {
   readonly options: Omit<PushOptions, 'concurrency'> & Pick<FanOutOptions, 'concurrency'>;
   readonly source: ImageSource;
-  readonly summary: ArchiveSummary;
+  /** The same, where it is still being read. */
+  readonly growing?: GrowingSource;
+  /** Of what is still being read, later. */
+  readonly summary: ArchiveSummary | Promise<ArchiveSummary>;
   readonly givers?: FanOutOptions['givers'];
   /** Images that cannot be brought to anybody, an error each: the others are. */
   readonly refused?: readonly ImgctlError[];
@@ -53,18 +61,25 @@ export interface SourcePush extends Omit<Push, 'inputs' | 'options'> {
 
 /** Images of any source to nodes. */
 export async function pushSource(
-  { source, summary, nodes, givers, refused = [], options, reporter, begun }: SourcePush,
+  { source, growing, summary, nodes, givers, refused = [], options, reporter, begun }: SourcePush,
   { signal }: CommandContext['io'],
 ): Promise<ExitStatus> {
   const { distribute, previewDistribution } = await import('../distribute/fan-out.ts');
   reporter.start({
-    archive: summary,
+    archive: summary instanceof Promise ? undefined : summary,
     nodes: nodes.map(({ name, address }) => ({ name, address })),
     dryRun: options.dryRun === true,
   });
+  if (summary instanceof Promise)
+    summary.then(
+      (archive) => reporter.archive(archive),
+      // The import tells what is wrong with it
+      () => undefined,
+    );
   const fanOut: FanOutOptions = {
     nodes,
     source,
+    growing,
     givers,
     declaration: declarationOf(options),
     retries: options.retries,
@@ -90,13 +105,22 @@ export async function pushSource(
   const status = withRefused(ended, refused);
   reporter.finish({
     ok: status === exitStatus.ok,
-    archive: summary,
+    archive: await known(summary),
     nodes: outcomes,
     advice: pullPolicyAdvice(outcomes.flatMap(({ images }) => images)),
     durationMs: performance.now() - begun,
     ...(status === exitStatus.interrupted ? { error: interrupted(outcomes) } : { error: refused[0] }),
   });
   return status;
+}
+
+/** Undefined of an archive that was not read to its end. */
+async function known(summary: SourcePush['summary']): Promise<ArchiveSummary | undefined> {
+  try {
+    return await summary;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Nodes that have all but what nobody could be given do not have everything. */

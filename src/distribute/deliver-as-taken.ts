@@ -7,7 +7,7 @@ import { isRefusal } from './refusal.ts';
 
 /** Brings a node its images in the way that it takes them: blob by blob, or as whole archives. Never an error. */
 export async function deliverAsTaken(options: DeliverOptions): Promise<NodeOutcome> {
-  const { node, signal, stallTimeoutMs, onEvent, gate } = options;
+  const { node, early, checks, signal, stallTimeoutMs, onEvent, gate } = options;
   if (node.findArchiveNode === undefined) return deliver(options);
   onEvent({ type: 'phase', node: node.name, phase: 'connecting' });
   const begun = performance.now();
@@ -16,9 +16,15 @@ export async function deliverAsTaken(options: DeliverOptions): Promise<NodeOutco
     const archives = await node.findArchiveNode(
       AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]),
     );
+    // It gets the whole archive, and so waits until that is read
+    if (archives !== undefined && early !== undefined) checks.pass(node.name);
     const outcome = await (archives === undefined
       ? deliver(options)
-      : deliverArchive({ ...options, archives }));
+      : deliverArchive({
+          ...options,
+          declaration: (await early?.declaration) ?? options.declaration,
+          archives,
+        }));
     // What it took to find out how it takes them is its time, too
     return { ...outcome, durationMs: since(begun) };
   } catch (thrown) {

@@ -2,11 +2,15 @@ import { errorFromWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus, ImportState, NodeInfo } from '../agent-api/schemas.ts';
 import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
+import type { SourceBlob } from '../image/source.ts';
 import { feed } from '../transfer/feed.ts';
+import type { Early } from '../transfer/send-early.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import type { Dispatch } from './dispatch.ts';
+import type { EarlyArchive } from './early-archive.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
 import { mustFit } from './must-fit.ts';
 import { mustRunContainerd } from './must-run-containerd.ts';
@@ -31,15 +35,17 @@ export interface DeliverOptions extends Omit<FanOutOptions, 'nodes' | 'declarati
   readonly wire: WireEncoding;
   /** Shares the work among the nodes; absent where each is sent to by itself. */
   readonly dispatch?: Dispatch | undefined;
+  /** Where the archive is still being read; `declaration` names no images then. */
+  readonly early?: EarlyArchive | undefined;
 }
 
 /** Brings one node its images, trying again what may pass. Always an outcome, never an error. */
 export async function deliver(options: DeliverOptions): Promise<NodeOutcome> {
-  const { node, retries, signal, onEvent } = options;
+  const { node, retries, early, signal, onEvent } = options;
   const delivery = new Delivery(options);
   for (let attempt = 0; ; attempt += 1) {
     const error = await delivery.attempt();
-    if (error === undefined || signal.aborted || attempt >= retries || !mayPass(error))
+    if (error === undefined || signal.aborted || attempt >= retries || !mayPass(error) || early?.spoilt)
       return delivery.end(error);
     const delayMs = retryDelayMs(attempt + 1, error);
     onEvent({ type: 'retry', node: node.name, attempt: attempt + 1, of: retries, delayMs, error });
@@ -64,6 +70,9 @@ class Delivery {
   /** Documents that the node did not have travel in the declaration. */
   #documents: number | undefined;
   #skipped: number | undefined;
+  /** What went there before it was known to be needed, in whatever attempt. */
+  readonly #early = new Map<Digest, SourceBlob>();
+  #unneeded = 0;
 
   constructor(options: DeliverOptions) {
     this.#options = options;
@@ -75,7 +84,7 @@ class Delivery {
     const { node, gate } = this.#options;
     try {
       this.#images = await this.#feed();
-      mustAnswerFor(this.#options.declaration.images ?? [], this.#images);
+      mustAnswerFor(this.#declaration.images ?? [], this.#images);
       return this.#failure(({ state }) => state !== 'ready');
     } catch (error) {
       const failure = withAgentHint(toImgctlError(error).within({ node: node.name }));
@@ -89,6 +98,8 @@ class Delivery {
     if (error !== undefined) gate?.refuse(node.name);
     this.progress.phase('finished');
     const interrupted = error !== undefined && signal.aborted;
+    // What broke off did not all go there
+    const unneeded = Math.min(this.#unneeded, this.#moved);
     return {
       node: node.name,
       address: node.address,
@@ -97,6 +108,7 @@ class Delivery {
       bytesSent: this.#sent + (this.#documents ?? 0),
       bytesFromPeers: this.#fetched,
       bytesSkipped: this.#skipped ?? 0,
+      ...(unneeded === 0 ? {} : { bytesUnneeded: unneeded }),
       durationMs: Math.round(performance.now() - this.#begun),
       warnings: [...this.#warnings],
       ...(error === undefined ? {} : { error: interrupted ? leftFor(node.name, error) : error }),
@@ -104,16 +116,18 @@ class Delivery {
   }
 
   async #feed(): Promise<readonly ImageStatus[]> {
-    const { node, source, declaration, check, wire, concurrency = 4, stallTimeoutMs, signal } = this.#options;
+    const { node, source, check, wire, concurrency = 4, stallTimeoutMs, signal } = this.#options;
     this.progress.phase('connecting');
     mustRunContainerd(node.cluster);
     const info = await node.node.describe(AbortSignal.any([signal, AbortSignal.timeout(stallTimeoutMs)]));
     mustSpeak(info.api);
     this.progress.phase('checking');
+    const early = await this.#whileRead();
     return feed({
       node: node.node,
       source,
-      declaration,
+      declaration: this.#declaration,
+      early,
       check,
       concurrency,
       stallTimeoutMs,
@@ -135,25 +149,50 @@ class Delivery {
     });
   }
 
+  get #declaration(): Declaration {
+    return this.#options.early?.known ?? this.#options.declaration;
+  }
+
+  /** Undefined where all is known; a node that cannot be asked what it has waits until it is. */
+  async #whileRead(): Promise<Early | undefined> {
+    const { node, early, checks } = this.#options;
+    if (early === undefined || early.known !== undefined) return undefined;
+    // As far as anybody can tell before all is read
+    checks.pass(node.name);
+    if (node.peer === undefined) {
+      await early.declaration;
+      return undefined;
+    }
+    this.progress.phase('sending');
+    return early.seenBy(node.peer, (blob) => {
+      this.#early.set(blob.digest, blob);
+      this.progress.sends(blob);
+    });
+  }
+
   async #opened(state: ImportState, info: NodeInfo): Promise<void> {
     this.#images = state.images;
-    // What an earlier attempt sent is there now: it was not skipped
-    this.#skipped ??= state.presentBytes;
+    const account = await this.#options.early?.account(this.#early.values(), state, info);
+    this.#unneeded = account?.unneeded ?? 0;
+    // What an earlier attempt sent, or was sent before it was declared, is there now: it was not skipped
+    this.#skipped ??= Math.max(0, state.presentBytes - (account?.present ?? 0));
     if (!this.#passed) await this.#check(state, info);
     const missing = state.missing.reduce((sum, { size, offset }) => sum + size - offset, 0);
-    this.#documents ??= Math.max(0, state.totalBytes - state.presentBytes - missing);
-    this.progress.opened(state);
+    // Of blobs that are on their way, more may have arrived between the sums
+    const most = account?.documents ?? Number.POSITIVE_INFINITY;
+    this.#documents ??= Math.min(most, Math.max(0, state.totalBytes - state.presentBytes - missing));
+    this.progress.opened(state, this.#skipped);
     if (state.missing.length === 0) await offerToOthers(this.#options, info);
   }
 
   /** Once: what an earlier attempt sent has taken its room already. */
   async #check({ missing }: ImportState, info: NodeInfo): Promise<void> {
-    const { node, declaration, sizes, checks, gate } = this.#options;
+    const { node, sizes, checks, gate } = this.#options;
     const unfit = this.#failure(({ state }) => state === 'failed');
     // Without --strict, the images that the node can take still go there
     if (unfit !== undefined && (gate !== undefined || this.#images.every(({ state }) => state === 'failed')))
       throw unfit;
-    await mustFit(info, missing, declaration, sizes);
+    await mustFit(info, missing, this.#declaration, sizes);
     this.#passed = true;
     checks.pass(node.name);
     await gate?.pass(node.name);
@@ -181,7 +220,7 @@ class Delivery {
     if (error !== undefined)
       return this.#moved === 0 && this.#noneReady() && isRefusal(error) ? 'refused' : 'failed';
     // What an earlier attempt sent is there at the next: that is no 'unchanged'
-    const untouched = this.#moved === 0 && this.#images.every(({ unchanged }) => unchanged);
+    const untouched = this.#moved <= this.#unneeded && this.#images.every(({ unchanged }) => unchanged);
     return untouched ? 'unchanged' : 'imported';
   }
 

@@ -2,7 +2,7 @@ import type { ImportNode } from '../agent-api/import-node.ts';
 import type { Declaration } from '../agent-api/schemas.ts';
 import type { ClusterFacts } from '../discovery/discovery.ts';
 import type { Digest } from '../image/digest.ts';
-import type { ImageSource } from '../image/source.ts';
+import type { GrowingSource, ImageSource } from '../image/source.ts';
 import type { WireCompression } from '../transfer/wire-encoding.ts';
 import type { FindArchiveNode } from './archive-node.ts';
 import type { DistributeEvent } from './outcome.ts';
@@ -41,6 +41,8 @@ export const wireCompressions: readonly WireCompression[] = ['auto', 'zstd', 'no
 export interface FanOutOptions {
   readonly nodes: readonly FanOutNode[];
   readonly source: ImageSource;
+  /** The same, where it is still being read: what is whole goes out before it is known whether a node needs it. */
+  readonly growing?: GrowingSource | undefined;
   readonly declaration: Omit<Declaration, 'documents' | 'images'>;
   /** How often a node that fails is tried again. */
   readonly retries: number;

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { errorFromWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
 import { mustHave } from '../transfer/absent-blobs.ts';
 import { collectDocuments } from '../transfer/collect-documents.ts';
 import { declareLimitMs } from '../transfer/declare-limit.ts';
@@ -9,6 +10,7 @@ import { SourceCheck } from '../transfer/source-check.ts';
 import { WireEncoding } from '../transfer/wire-encoding.ts';
 import { deliverAsTaken } from './deliver-as-taken.ts';
 import { Dispatch } from './dispatch.ts';
+import { EarlyArchive } from './early-archive.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
 import { layersOf } from './layers-of.ts';
 import { mustFit } from './must-fit.ts';
@@ -29,17 +31,24 @@ import { withAgentHint } from './without-agent.ts';
 
 /**
  * One outcome a node, in the order of the nodes. A node's error is in its outcome.
- * @throws ImgctlError those of reading the source's documents: then nothing was sent to anybody
+ * @throws ImgctlError those of reading the source and its documents: then nothing was sent to anybody, and of a source
+ *   that was still being read nothing was kept
  */
 export async function distribute(options: FanOutOptions): Promise<readonly NodeOutcome[]> {
-  const { nodes, source, signal } = options;
-  const declaration = await fullDeclaration(options);
+  const { nodes, source, growing, signal } = options;
+  // A node can be found unfit only when all is read
+  if (options.strict) await growing?.whole;
+  const early =
+    growing === undefined || options.strict
+      ? undefined
+      : new EarlyArchive(growing, () => fullDeclaration(options));
+  const declaration = early === undefined ? await fullDeclaration(options) : options.declaration;
   const gate = options.strict ? new StrictGate(nodes.length) : undefined;
   const check = new SourceCheck(source);
   const sizes = new UnpackedSizes(source);
   const { wireCompression: mode = 'none' } = options;
   const wire = new WireEncoding({ source, mode, threads: availableParallelism() });
-  using dispatch = dispatchFor(options, declaration, check, wire);
+  using dispatch = dispatchFor(options, layersToShare(declaration, early), check, wire);
   using checks = new NodeChecks(
     nodes.map(({ name }) => name),
     // Who interrupted it wants no report on it
@@ -47,7 +56,7 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
       if (!signal.aborted) options.onEvent(event);
     },
   );
-  return await Promise.all(
+  const outcomes = await Promise.all(
     nodes.map(async (node) => {
       const outcome = await deliverAsTaken({
         ...options,
@@ -58,20 +67,38 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
         wire,
         checks,
         sizes,
+        early,
         dispatch,
       });
+      // Then it is no node's trouble
+      if (early?.spoilt && !signal.aborted) return outcome;
       if (outcome.error !== undefined) dispatch?.gone(node.name);
       options.onEvent({ type: 'outcome', outcome });
       checks.ended(outcome);
       return outcome;
     }),
   );
+  try {
+    // Whatever became of the nodes, an archive that is no good is told, and its writer can write all of it
+    await early?.declaration;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+  return outcomes;
+}
+
+/** Grows as long as the archive is read. */
+function layersToShare(declaration: Declaration, early: EarlyArchive | undefined): readonly Digest[] {
+  if (early === undefined) return layersOf(declaration);
+  const layers: Digest[] = [];
+  void early.each(({ digest }) => void layers.push(digest));
+  return layers;
 }
 
 /** Who is alone has nobody to share with. */
 function dispatchFor(
   { nodes, givers = [], source, relay = 'off', concurrency, signal }: FanOutOptions,
-  declaration: Declaration,
+  layers: readonly Digest[],
   check: SourceCheck,
   wire: WireEncoding,
 ): Dispatch | undefined {
@@ -81,7 +108,7 @@ function dispatchFor(
     source,
     check,
     wire,
-    layers: layersOf(declaration),
+    layers,
     nodes: names,
     relay,
     concurrency,

@@ -26,6 +26,8 @@ export interface NodeOutcome {
   readonly bytesFromPeers: number;
   /** Bytes that the node had already. */
   readonly bytesSkipped: number;
+  /** Of what was sent or fetched before all of the archive was read, what no image needed there; absent: nothing. */
+  readonly bytesUnneeded?: number | undefined;
   readonly durationMs: number;
   readonly warnings: readonly string[];
   readonly error?: ImgctlError | undefined;

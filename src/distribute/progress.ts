@@ -1,6 +1,7 @@
 import type { ImportEvent } from '../agent-api/events.ts';
 import type { ImportState } from '../agent-api/schemas.ts';
 import type { Digest } from '../image/digest.ts';
+import type { SourceBlob } from '../image/source.ts';
 import type { DistributeEvent, NodePhase } from './outcome.ts';
 
 /** Progress is told at most this often for a node, in milliseconds. */
@@ -31,18 +32,24 @@ export class NodeProgress {
     this.#emit({ type: 'phase', node: this.#node, phase });
   }
 
-  /** The node answered what it lacks. */
-  opened({ missing, presentBytes, images }: ImportState): void {
+  /** The node answered what it lacks. `skippedBytes`: what it had before anything was sent. */
+  opened({ missing, images }: ImportState, skippedBytes: number): void {
     this.#begun.clear();
     this.#offsets.clear();
     this.#receivedBytes = 0;
     this.#missingBytes = missing.reduce((sum, { size, offset }) => sum + size - offset, 0);
-    this.#skippedBytes = presentBytes;
+    this.#skippedBytes = skippedBytes;
     for (const { digest, offset } of missing) this.#begun.set(digest, offset);
     for (const { name, state } of images) this.#states.set(name, state);
     this.#ready = images.filter(({ state }) => state === 'ready').length;
     this.phase(missing.length > 0 ? 'sending' : 'verifying');
     this.#tell(true);
+  }
+
+  /** A blob goes there before the node was told of any image. */
+  sends({ digest, size }: SourceBlob): void {
+    this.#begun.set(digest, 0);
+    this.#missingBytes += size;
   }
 
   event(event: ImportEvent): void {

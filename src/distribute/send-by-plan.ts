@@ -20,6 +20,11 @@ export function sendByPlan(
   return async (handle, blobs, { signal, onBytes, touch }) => {
     const wanted = dispatch.mayHold(blobs.map(({ digest }) => digest));
     const has = wanted.length === 0 ? [] : [...(await peer.have(wanted, signal))];
+    if (blobs.length === 0) {
+      // It has all that came so far of an archive that is still being read: others get it from there
+      if (features.includes('fetch')) dispatch.holds({ name, url: peer.url }, has);
+      return;
+    }
     await dispatch.bring({
       name,
       url: peer.url,

@@ -36,3 +36,20 @@ export interface SourceImage {
 export interface ImageSource extends BlobSource, AsyncDisposable {
   readonly images: readonly SourceImage[];
 }
+
+export interface SourceBlob {
+  readonly digest: Digest;
+  /** In bytes. */
+  readonly size: number;
+}
+
+/** A source that is still being read. Its blobs can be had as soon as they are whole, its images when all is read. */
+export interface GrowingSource extends ImageSource {
+  /**
+   * Blobs that name themselves, whole and verified, each once, in the order in which they came: from the `from`th on,
+   * as soon as there is one; none when all is read, or was in vain.
+   */
+  arrivals(from: number, signal?: AbortSignal): Promise<readonly SourceBlob[]>;
+  /** Resolves when all is read: `images` are known from then on. Rejects when the source is no good. */
+  readonly whole: Promise<void>;
+}

@@ -34,6 +34,7 @@ function outcomeValue(outcome: NodeOutcome) {
     bytesSent: outcome.bytesSent,
     bytesFromPeers: outcome.bytesFromPeers,
     bytesSkipped: outcome.bytesSkipped,
+    ...(outcome.bytesUnneeded === undefined ? {} : { bytesUnneeded: outcome.bytesUnneeded }),
     durationMs: Math.round(outcome.durationMs),
     warnings: outcome.warnings,
     ...errorField(outcome.error),
@@ -46,7 +47,7 @@ export function resultValue(
 ) {
   return {
     ok,
-    archive: archiveValue(archive),
+    ...archiveField(archive),
     nodes: nodes.map(outcomeValue),
     durationMs: Math.round(durationMs),
     warnings: [...warnings, ...advice],
@@ -58,7 +59,7 @@ export function previewValue(archive: ArchiveSummary | undefined, previews: read
   return {
     ok: previews.every(({ error }) => error === undefined),
     dryRun: true,
-    ...(archive === undefined ? {} : { archive: archiveValue(archive) }),
+    ...archiveField(archive),
     nodes: previews.map(({ node, address, images, blobs, bytes, bytesSkipped, error }) => ({
       node,
       address,
@@ -134,8 +135,10 @@ export function eventValue(event: DistributeEvent) {
   return event;
 }
 
-export function archiveValue({ images, blobs, bytes }: ArchiveSummary) {
-  return { images, blobs, bytes };
+export function archiveField(archive: ArchiveSummary | undefined) {
+  if (archive === undefined) return {};
+  const { images, blobs, bytes } = archive;
+  return { archive: { images, blobs, bytes } };
 }
 
 /** JSON escapes the C0 control characters; those beyond, which some terminals obey, are escaped here. */

@@ -32,6 +32,7 @@ export function createJsonReporter({ stdout }: OutputStreams): Reporter {
     start: (run) => {
       archive = run.archive;
     },
+    archive: () => {},
     event: () => {},
     finish: (result) => print(resultValue(result, warnings)),
     preview: (previews) => print(previewValue(archive, previews)),

@@ -1,5 +1,5 @@
 import {
-  archiveValue,
+  archiveField,
   checksValue,
   deployedValue,
   eventValue,
@@ -46,8 +46,9 @@ export function createNdjsonReporter({ stdout }: OutputStreams): Reporter {
     },
     start: (run) => {
       archive = run.archive;
-      print({ type: 'start', archive: archiveValue(run.archive), nodes: run.nodes });
+      print({ type: 'start', ...archiveField(run.archive), nodes: run.nodes });
     },
+    archive: (summary) => print({ type: 'archive', ...archiveField(summary) }),
     event: (event) => print(eventValue(event)),
     finish: (result) => end(resultValue(result, warnings)),
     preview: (previews) => end(previewValue(archive, previews)),

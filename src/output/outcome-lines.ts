@@ -12,7 +12,8 @@ const maxNodes = 10;
 
 /** One line on what became of a node. */
 export function outcomeLine(outcome: NodeOutcome, style: Style): string {
-  const { node, status, images, bytesSent, bytesFromPeers, bytesSkipped, durationMs } = outcome;
+  const { node, status, images, bytesSent, bytesFromPeers, bytesSkipped, bytesUnneeded, durationMs } =
+    outcome;
   const name = printable(node);
   const what = count(images.length, 'image');
   if (status === 'unchanged')
@@ -20,7 +21,8 @@ export function outcomeLine(outcome: NodeOutcome, style: Style): string {
   if (status === 'imported') {
     const skipped = bytesSkipped > 0 ? `, ${formatBytes(bytesSkipped)} there already` : '';
     const passed = bytesFromPeers > 0 ? `, ${formatBytes(bytesFromPeers)} from peers` : '';
-    return `${name}: ${style.green('imported')} ${what}, ${formatBytes(bytesSent)} sent${passed} in ${formatDuration(durationMs)}${skipped}`;
+    const unneeded = bytesUnneeded === undefined ? '' : `, ${formatBytes(bytesUnneeded)} not needed`;
+    return `${name}: ${style.green('imported')} ${what}, ${formatBytes(bytesSent)} sent${passed} in ${formatDuration(durationMs)}${skipped}${unneeded}`;
   }
   return `${name}: ${style.red(status)} after ${formatDuration(durationMs)}`;
 }

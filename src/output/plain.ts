@@ -109,6 +109,8 @@ class PlainReporter implements Reporter {
     }
   }
 
+  archive(): void {}
+
   event(event: DistributeEvent): void {
     this.#model?.apply(event, Date.now());
     if (event.type === 'outcome') {

@@ -21,6 +21,7 @@ export function createQuietReporter({
     warn: () => {},
     reading: () => {},
     start: () => {},
+    archive: () => {},
     event: () => {},
     finish: ({ nodes, error }) => {
       printLines(stderr, allErrorLines(nodes, style));

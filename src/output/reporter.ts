@@ -14,6 +14,8 @@ export interface Reporter {
   /** Bytes of an archive that were read (a pipe, a compressed one) or written so far. */
   reading(progress: ReadingProgress): void;
   start(run: RunStart): void;
+  /** What is sent, where that was not known at the start: a pipe that is sent while it is read. */
+  archive(summary: ArchiveSummary): void;
   event(event: DistributeEvent): void;
   /** The end of an import. Nothing is shown after it. */
   finish(result: ImportResult): void;
@@ -52,7 +54,8 @@ export interface ArchiveSummary {
 }
 
 export interface RunStart {
-  readonly archive: ArchiveSummary;
+  /** Absent where it is still being read: `archive` tells. */
+  readonly archive?: ArchiveSummary | undefined;
   readonly nodes: readonly NodeAddress[];
   /** Nothing will be sent: `preview` follows, not `finish`. */
   readonly dryRun?: boolean | undefined;
@@ -60,7 +63,8 @@ export interface RunStart {
 
 export interface ImportResult {
   readonly ok: boolean;
-  readonly archive: ArchiveSummary;
+  /** Absent where it was not read to its end. */
+  readonly archive?: ArchiveSummary | undefined;
   readonly nodes: readonly NodeOutcome[];
   /** What a user should know although it went well: images that pods would still try to pull. */
   readonly advice: readonly string[];

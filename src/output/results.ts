@@ -43,19 +43,24 @@ export function outcomeTable(outcomes: readonly NodeOutcome[]): ResultTable {
 
 /** The closing line of an import. */
 export function summaryLine({ archive, nodes, ok, error, durationMs }: ImportResult): string {
-  const images = count(archive.images.length, 'image');
+  const images = archive === undefined ? undefined : count(archive.images.length, 'image');
   if (!ok) {
     const good = nodes.filter(({ status }) => status === 'imported' || status === 'unchanged').length;
     const isPart = error !== undefined && error.code !== 'interrupted';
     const everything = isPart ? 'everything but what was left out' : 'everything';
-    if (good === 0) return `No node has ${everything} (${count(nodes.length, 'node')}, ${images}).`;
-    return `${good} of ${count(nodes.length, 'node')} ${good === 1 ? 'has' : 'have'} ${everything} (${images}).`;
+    const all = count(nodes.length, 'node');
+    if (good === 0) return `No node has ${everything} (${[all, images].filter(Boolean).join(', ')}).`;
+    const of = images === undefined ? '' : ` (${images})`;
+    return `${good} of ${all} ${good === 1 ? 'has' : 'have'} ${everything}${of}.`;
   }
+  const sum = (key: 'bytesSent' | 'bytesFromPeers' | 'bytesUnneeded') =>
+    nodes.reduce((total, node) => total + (node[key] ?? 0), 0);
+  const unneeded = sum('bytesUnneeded');
   if (nodes.every(({ status }) => status === 'unchanged'))
-    return `Unchanged: ${images} already on ${count(nodes.length, 'node')}.`;
-  const sum = (key: 'bytesSent' | 'bytesFromPeers') => nodes.reduce((total, node) => total + node[key], 0);
+    return `Unchanged: ${images} already on ${count(nodes.length, 'node')}.${unneeded > 0 ? ` ${formatBytes(unneeded)} went there before that was known.` : ''}`;
   const passed = sum('bytesFromPeers') > 0 ? `, ${formatBytes(sum('bytesFromPeers'))} among nodes,` : '';
-  return `Imported ${images} into ${count(nodes.length, 'node')}: ${formatBytes(sum('bytesSent'))} sent${passed} in ${formatDuration(durationMs)}.`;
+  const more = unneeded > 0 ? ` ${formatBytes(unneeded)} of that went there early, and was not needed.` : '';
+  return `Imported ${images} into ${count(nodes.length, 'node')}: ${formatBytes(sum('bytesSent'))} sent${passed} in ${formatDuration(durationMs)}.${more}`;
 }
 
 export function previewTable(previews: readonly NodePreview[]): ResultTable {

@@ -97,6 +97,8 @@ class TtyReporter implements Reporter {
     this.#spinner.start();
   }
 
+  archive(): void {}
+
   event(event: DistributeEvent): void {
     this.#model?.apply(event, performance.now());
     if (event.type === 'checked') this.#lines.event(event);

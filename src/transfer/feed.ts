@@ -7,6 +7,7 @@ import type { BlobSource } from '../image/source.ts';
 import { mustHave } from './absent-blobs.ts';
 import { declareLimitMs } from './declare-limit.ts';
 import { sendBlobs } from './send-blobs.ts';
+import { declareLater, type Early } from './send-early.ts';
 import type { SourceCheck } from './source-check.ts';
 import { StallClock } from './stall-clock.ts';
 import type { WireEncoding } from './wire-encoding.ts';
@@ -18,6 +19,9 @@ const leaveTimeoutMs = 3_000;
 /** How long a node that has ended the import may take to say how, in milliseconds. */
 const endTimeoutMs = 5_000;
 
+/** What was sent before it was known to be needed is not kept where it turns out that the node cannot use it. */
+const ofNoUse = ['store_full', 'platform_missing', 'archive_incomplete'] as const;
+
 export interface FeedOptions {
   readonly node: ImportNode;
   readonly source: BlobSource;
@@ -28,7 +32,12 @@ export interface FeedOptions {
   readonly signal: AbortSignal;
   /** Where the node takes encoded blobs. */
   readonly wire?: WireEncoding | undefined;
-  /** Told what the node lacks before any blob is sent; what it throws ends the import with nothing sent. */
+  /** Where the source is still being read: the import begins without images, and `declaration` names none. */
+  readonly early?: Early | undefined;
+  /**
+   * Told what the node lacks before any blob is sent (of a source that is still being read: any that is known to be
+   * needed); what it throws ends the import.
+   */
   beforeSending(state: ImportState): Promise<void>;
   onBytes(bytes: number): void;
   onEvent(event: ImportEvent): void;
@@ -52,38 +61,100 @@ export interface SendingWay {
  * @throws ImgctlError `node_stalled`, `import_incomplete`, `archive_incomplete`, and those of the node
  */
 export async function feed(options: FeedOptions): Promise<readonly ImageStatus[]> {
-  const { source, signal } = options;
+  const { early, signal } = options;
   const stopped = new AbortController();
   const running = AbortSignal.any([signal, stopped.signal]);
   const stalled = () => stopped.abort(stallError(options.stallTimeoutMs));
   let handle: ImportHandle | undefined;
   let settled = false;
+  let useless = false;
+  early?.declaration.catch(() => {
+    useless = !signal.aborted;
+  });
   try {
     handle = await open(options, stalled, running);
-    mustHave(source, handle.opened.missing, options.declaration.documents);
-    await options.beforeSending(handle.opened);
-    using clock = new StallClock(options.stallTimeoutMs, stalled, () => heldBackAt(options.node));
+    if (early === undefined) await check(handle.opened, options);
+    const hold = { waits: early !== undefined };
+    using clock = new StallClock(options.stallTimeoutMs, stalled, () =>
+      hold.waits ? performance.now() : heldBackAt(options.node),
+    );
+    const line: Line = { handle, options, clock, stalled, hold, signal: running };
     // Whoever ends first, the events or the sending, ends the other
-    const events = watch(handle, options, clock, running);
-    const sending = sendMissing(handle, options, clock, running);
-    const sent = sending.then(
+    const events = watch(line);
+    const { declared, sent } = begin(line, early);
+    const sending = sent.then((missing) => sendMissing(missing, line));
+    const brought = sending.then(
       () => events,
       (error) => orEnd(events, error),
     );
-    const images = await Promise.race([events, sent]);
+    brought.catch(() => undefined);
+    const images = await Promise.race([Promise.all([events, declared]).then(([images]) => images), brought]);
     settled = true;
     stopped.abort(new ImgctlError('interrupted', 'every image is settled'));
     await sending.catch(() => undefined);
     return images;
   } catch (error) {
+    useless ||= early !== undefined && hasCode(error, ...ofNoUse);
     // What was cut off says so in many ways; why it was is the error
     throw running.aborted ? running.reason : error;
   } finally {
     if (!settled) {
       stopped.abort(new ImgctlError('interrupted', 'the import is left'));
-      if (handle !== undefined) await leaveSoon(handle);
+      if (handle !== undefined) await leaveSoon(handle, useless);
     }
   }
+}
+
+/** An import under way, and what watches over it. */
+interface Line {
+  readonly handle: ImportHandle;
+  readonly options: FeedOptions;
+  readonly clock: StallClock;
+  readonly stalled: () => void;
+  /** Whether the node waits for this side, and not the other way round. */
+  readonly hold: { waits: boolean };
+  readonly signal: AbortSignal;
+}
+
+/** `declared`: the node was told of images, and is fit for them; `sent`: what it lacks after all that went there before. */
+function begin(
+  line: Line,
+  early: Early | undefined,
+): { readonly declared: Promise<void>; readonly sent: Promise<readonly MissingBlob[]> } {
+  const { handle, clock, hold, signal } = line;
+  if (early === undefined)
+    return { declared: Promise.resolve(), sent: Promise.resolve(handle.opened.missing) };
+  const waits = (isWaiting: boolean) => {
+    hold.waits = isWaiting;
+    clock.touch();
+  };
+  const { declared, rounds } = declareLater(early, {
+    signal,
+    waits,
+    send: (blobs) => send(blobs, line),
+    declare: (declaration) => declare(line, declaration),
+  });
+  const sent = declared.then(async () => {
+    // What went wrong with blobs that may be needed is seen by what is missing
+    await rounds.catch(() => undefined);
+    waits(false);
+    const { missing } = await handle.state(signal);
+    return missing;
+  });
+  return { declared, sent };
+}
+
+async function check(state: ImportState, { source, declaration, beforeSending }: FeedOptions): Promise<void> {
+  mustHave(source, state.missing, declaration.documents);
+  await beforeSending(state);
+}
+
+async function declare({ handle, options, stalled, signal }: Line, declaration: Declaration): Promise<void> {
+  const { images = [], documents = [] } = declaration;
+  const { node, stallTimeoutMs } = options;
+  const limitMs = declareLimitMs(stallTimeoutMs, declaration);
+  using _clock = new StallClock(limitMs, stalled, () => heldBackAt(node));
+  await check(await handle.declare({ images, documents }, signal), { ...options, declaration });
 }
 
 async function open(
@@ -100,30 +171,31 @@ function heldBackAt(node: ImportNode): number {
   return node.waitedAt?.() ?? Number.NEGATIVE_INFINITY;
 }
 
-async function sendMissing(
-  handle: ImportHandle,
-  options: FeedOptions,
-  clock: StallClock,
-  signal: AbortSignal,
-): Promise<void> {
-  let { missing } = handle.opened;
+async function sendMissing(first: readonly MissingBlob[], line: Line): Promise<void> {
+  const { handle, options, clock, signal } = line;
+  const { documents } = (await options.early?.declaration) ?? options.declaration;
+  let missing = first;
   for (let idle = 0; missing.length > 0; ) {
-    mustHave(options.source, missing, options.declaration.documents);
-    const way: SendingWay = {
-      signal,
-      onBytes(bytes) {
-        clock.touch();
-        options.onBytes(bytes);
-      },
-      touch: () => clock.touch(),
-    };
-    await (options.send?.(handle, missing, way) ?? sendBlobs(missing, { ...options, ...way, handle }));
+    mustHave(options.source, missing, documents);
+    await send(missing, line);
     const before = missing;
     ({ missing } = await handle.state(signal));
     clock.touch();
     idle = isSame(before, missing) ? idle + 1 : 0;
     if (idle >= maxIdleRounds) throw stillMissing(missing);
   }
+}
+
+async function send(blobs: readonly MissingBlob[], { handle, options, clock, signal }: Line): Promise<void> {
+  const way: SendingWay = {
+    signal,
+    onBytes(bytes) {
+      clock.touch();
+      options.onBytes(bytes);
+    },
+    touch: () => clock.touch(),
+  };
+  await (options.send?.(handle, blobs, way) ?? sendBlobs(blobs, { ...options, ...way, handle }));
 }
 
 function isSame(before: readonly MissingBlob[], after: readonly MissingBlob[]): boolean {
@@ -133,12 +205,7 @@ function isSame(before: readonly MissingBlob[], after: readonly MissingBlob[]): 
   );
 }
 
-async function watch(
-  handle: ImportHandle,
-  { onEvent }: FeedOptions,
-  clock: StallClock,
-  signal: AbortSignal,
-): Promise<readonly ImageStatus[]> {
+async function watch({ handle, options: { onEvent }, clock, signal }: Line): Promise<readonly ImageStatus[]> {
   for await (const event of handle.events(signal)) {
     if (event.type !== 'alive' || event.busy !== undefined) clock.touch();
     onEvent(event);
@@ -173,12 +240,12 @@ async function orEnd<T>(events: Promise<T>, error: unknown): Promise<T> {
   }
 }
 
-async function leaveSoon(handle: ImportHandle): Promise<void> {
+async function leaveSoon(handle: ImportHandle, discard: boolean): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, leaveTimeoutMs);
   try {
     // A node that cannot be told leaves the import by itself when nothing is heard for a while
-    await Promise.race([handle.leave().catch(() => undefined), late]);
+    await Promise.race([handle.leave({ discard }).catch(() => undefined), late]);
   } finally {
     clearTimeout(timer);
   }

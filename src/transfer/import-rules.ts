@@ -38,7 +38,7 @@ export async function importRules(
   };
 }
 
-function platformChoice(
+export function platformChoice(
   asked: readonly string[] | undefined,
   host: ImportRules['hostPlatforms'],
 ): PlatformChoice {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +12,10 @@ import { startAgent as startAgentHere } from '../agent/test-agent.ts';
 import { makeTestAuthority } from '../support/agent-certificates.ts';
 import { freePort, startAgent } from '../support/agent-process.ts';
 import { indexOf, ociLayout, randomImage, tarOf } from '../support/archives.ts';
+import { becomes } from '../support/becomes.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { type ContainerdDaemon, startContainerd } from '../support/containerd/daemon.ts';
+import { heldPipe } from '../support/held-pipe.ts';
 import { busyboxDockerArchive, busyboxOciArchive } from '../support/images.ts';
 import {
   anyArchive,
@@ -177,6 +180,45 @@ describe('images import into a mixed cluster', () => {
       expect(status).toBe(3);
     } finally {
       await own.stop();
+    }
+  });
+
+  it('sends a pipe to an agent of ours while it is read, and to MicroK8s when it is whole', async () => {
+    const image = await randomImage({
+      platform: `linux/${goArchitecture}`,
+      seed: 'piped',
+      layerSize: 200_000,
+    });
+    const [marker, index, ...blobs] = ociLayout([{ image, name }]);
+    const layer = image.layers[0]?.descriptor.digest ?? '';
+    const store = join(directory, 'piped-store');
+    await using theirs = await startMicrok8sAgent({ cluster, importer: anyArchive });
+    const ours = await startAgent({ store: `oci:${store}` });
+    try {
+      const pipe = await heldPipe(
+        [marker, ...blobs, index].flatMap((one) => one ?? []),
+        'index.json',
+      );
+      const nodes = `theirs=${theirs.url.origin},ours=${ours.address}`;
+      const running = startCli(
+        ['images', 'import', '--nodes', nodes, '--token-file', ours.tokenFile, '--output', 'json'],
+        { input: pipe.input, env: { SNAP_DATA: cluster.snapData, HOME: directory } },
+      );
+      await becomes(
+        () => existsSync(join(store, 'blobs', ...layer.split(':'))),
+        (isThere) => isThere,
+      );
+      const taken = theirs.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+      pipe.finish();
+      const { status, stdout } = await running.result;
+      expect([status, JSON.parse(stdout).nodes]).toMatchObject([
+        0,
+        [{ status: 'imported' }, { status: 'imported', bytesSkipped: 0 }],
+      ]);
+      expect(taken).toBeLessThan(1_000);
+      expect(theirs.requests.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThan(400_000);
+    } finally {
+      await ours.stop();
     }
   });
 

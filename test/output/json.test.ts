@@ -137,6 +137,28 @@ describe('--output json', () => {
   });
 });
 
+describe('an archive that is sent while it is read', () => {
+  it('is told of when it is known, and what was not needed with each node', () => {
+    const [stdout, stderr] = [new Captured(), new Captured()];
+    const ndjson = createNdjsonReporter({ stdout, stderr });
+    ndjson.start({ nodes: [addressOf('w1')] });
+    ndjson.archive(archive);
+    ndjson.finish(resultOf([outcomeOf('w1', { bytesUnneeded: 7 })]));
+    const [start, known, result] = stdout.lines.map((line) => JSON.parse(line));
+    expect(start).toEqual({ type: 'start', nodes: [addressOf('w1')] });
+    expect(known).toEqual({ type: 'archive', archive });
+    expect(result).toMatchObject({ archive, nodes: [{ bytesUnneeded: 7 }] });
+  });
+
+  it('is left out where it was not read to its end', () => {
+    const document = documentOf((json) => {
+      json.start({ nodes: [addressOf('w1')] });
+      json.finish(resultOf([failed], { archive: undefined }));
+    });
+    expect(document).not.toHaveProperty('archive');
+  });
+});
+
 describe('--output ndjson', () => {
   it('is every event a line, and the result the last', () => {
     const [stdout, stderr] = [new Captured(), new Captured()];

@@ -137,6 +137,27 @@ describe('plain output', () => {
     expect(stdout.lines.at(-1)).toBe('Imported 1 image into 2 nodes: 3.8 MiB sent in 2.0 s.');
   });
 
+  it('says what went to nodes early and was not needed, and what is not known of an archive', () => {
+    const early = outcomeOf('w1', { bytesUnneeded: 1_000_000 });
+    reporter().finish(resultOf([early]));
+    expect(stdout.lines.at(-1)).toBe(
+      'Imported 1 image into 1 node: 3.8 MiB sent in 2.0 s. 976.6 KiB of that went there early, and was not needed.',
+    );
+    reporter().event({ type: 'outcome', outcome: early });
+    expect(stderr.lines.at(-1)).toContain('976.6 KiB not needed');
+    const unchanged = outcomeOf('w1', {
+      status: 'unchanged',
+      bytesSent: 1_000_000,
+      bytesUnneeded: 1_000_000,
+    });
+    reporter().finish(resultOf([unchanged]));
+    expect(stdout.lines.at(-1)).toBe(
+      'Unchanged: 1 image already on 1 node. 976.6 KiB went there before that was known.',
+    );
+    reporter().finish(resultOf([outcomeOf('w1', { status: 'failed' })], { archive: undefined }));
+    expect(stdout.lines.at(-1)).toBe('No node has everything (1 node).');
+  });
+
   it('has no lines on progress with --no-progress', () => {
     const plain = reporter(false);
     plain.start({ archive, nodes: [addressOf('w1')] });

@@ -14,6 +14,11 @@ const examples = `
 Archives may be OCI layouts or what docker save writes, plain or compressed (gzip, zstd, bzip2, xz, lz4).
 A file on standard input is read in place; a pipe is kept in a temporary file meanwhile.
 
+A pipe is sent while it is being read: layers that name themselves (OCI layout, docker save since 25) go out
+as soon as each is whole, before the index at the end says what they are. Whether a node can take the images
+is found out then, and it may have got layers that it does not need: they are counted, and not kept.
+--no-stream waits for the end, as --strict, --dry-run and several archives do.
+
 --max-rate bounds what this command sends to all nodes together, and what each agent sends to other nodes
 meanwhile: for this import and, as long as that runs, for all others. k, M and G are bits a second, kB, MB
 and GB bytes; 100k at least. Counted are the bodies of requests; HTTP, TLS and TCP add about 5 %.
@@ -22,6 +27,7 @@ Examples:
   imgctl images import < bundle.tar
   imgctl images import app.tar.zst db.tar
   docker save app:1 | imgctl images import --nodes 10.0.4.17,10.0.4.18
+  docker save app:1 | imgctl images import --no-stream
   imgctl images import bundle.tar --nodes cp=10.0.4.17,w1=10.0.4.18:25001 --strict
   imgctl images import bundle.tar --max-rate 200M
   imgctl images import bundle.tar --wire-compression zstd
@@ -52,6 +58,7 @@ export function imagesImportCommand(context: CommandContext): Command {
         .choices(wireCompressions)
         .default('auto'),
     )
+    .option('--no-stream', 'read a pipe to its end before anything is sent')
     .option('--strict', 'send nothing to anybody unless every node can take the images')
     .option('--dry-run', 'show what would be sent where, and send nothing');
   return addOutputOptions(command)
