@@ -218,10 +218,15 @@ class Delivery {
 
   #status(error: ImgctlError | undefined): NodeStatus {
     if (error !== undefined)
-      return this.#moved === 0 && this.#noneReady() && isRefusal(error) ? 'refused' : 'failed';
+      return this.#keptNothing && this.#noneReady() && isRefusal(error) ? 'refused' : 'failed';
     // What an earlier attempt sent is there at the next: that is no 'unchanged'
     const untouched = this.#moved <= this.#unneeded && this.#images.every(({ unchanged }) => unchanged);
     return untouched ? 'unchanged' : 'imported';
+  }
+
+  /** Nothing went there, or only what is taken back: blobs of an archive of which it was not known yet what is in it. */
+  get #keptNothing(): boolean {
+    return this.#moved === 0 || !this.#passed;
   }
 
   get #moved(): number {

@@ -270,6 +270,29 @@ describe('a pipe', () => {
     for (const store of stores) expect(await leftIn(store)).toEqual([]);
   });
 
+  it('whose images are for another platform is refused by the node, and nothing is left there', async () => {
+    const node = await agentNamed('n1');
+    const other = await randomImage({
+      layers: 1,
+      layerSize: 200_000,
+      platform: 'linux/s390x',
+      seed: 'alone',
+    });
+    const pipe = await heldPipe(layout(other), 'index.json');
+    const running = importing(pipe.input, '--output', 'json');
+    await holdsAll(
+      node,
+      other.layers.map(({ descriptor }) => descriptor.digest),
+    );
+    pipe.finish();
+    const { status, stdout } = await running.result;
+    expect([status, outcomes(stdout)]).toMatchObject([
+      4,
+      [{ status: 'refused', error: { code: 'platform_missing' } }],
+    ]);
+    expect(await leftIn(stores[0] ?? '')).toEqual([]);
+  });
+
   it('without an index is refused, and nothing is left on the nodes', async () => {
     const node = await agentNamed('n1');
     const pipe = await heldPipe([...layout(image).slice(0, -1), { name: 'end', body: 'x' }], 'end');
