@@ -85,9 +85,13 @@ async function trafficOf(namespace: string) {
   return { sentBytes: stats64.tx.bytes, receivedBytes: stats64.rx.bytes };
 }
 
-/** A token bucket at the sending end of a link: a burst of 5 ms, and a queue of 50 ms behind it. */
+/**
+ * A token bucket at the sending end of a link: a burst of 5 ms, and a queue of 50 ms behind it. A burst that is smaller than
+ * what a socket hands down at once (64 KiB) would have it cut into single packets, each of which wakes the receiver: no
+ * network card does that.
+ */
 async function shape(namespace: string, device: string, rateMbit: number): Promise<void> {
-  const burst = Math.max(16_384, Math.round((rateMbit * 1e6 * 0.005) / 8));
+  const burst = Math.max(98_304, Math.round((rateMbit * 1e6 * 0.005) / 8));
   await run('tc', [
     ...['-n', namespace, 'qdisc', 'replace', 'dev', device, 'root', 'tbf'],
     ...['rate', `${rateMbit}mbit`, 'burst', String(burst), 'latency', '50ms'],
