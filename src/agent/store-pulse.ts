@@ -23,6 +23,11 @@ export class StorePulse {
     return performance.now() - this.#askedAt < this.#withinMs;
   }
 
+  /** What the import waits for, as long as that is a sign of work. */
+  busyOf<Busy>({ busy }: { readonly busy?: Busy }): Busy | undefined {
+    return busy !== undefined && this.beats ? busy : undefined;
+  }
+
   #ask(): number {
     const answered = () => {
       this.#askedAt = undefined;

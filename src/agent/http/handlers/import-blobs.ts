@@ -34,11 +34,7 @@ export function serveImportBlobs(app: FastifyInstance, agent: AgentContext): voi
         if (route === undefined) {
           result = await hosted.put(blob, body, signal);
         } else {
-          using heart = new StillWorking(
-            reply.raw,
-            limits.aliveMs,
-            () => hosted.busy !== undefined && pulse.beats,
-          );
+          using heart = new StillWorking(reply.raw, limits.aliveMs, () => pulse.busyOf(hosted) !== undefined);
           result =
             route.length === 0
               ? await hosted.put(blob, () => heart.signedBy(body()), signal)

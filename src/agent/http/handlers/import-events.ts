@@ -14,7 +14,7 @@ export function serveImportEvents(app: FastifyInstance, agent: AgentContext): vo
       reply.hijack();
       await sendEvents(reply.raw, {
         events: (signal) => hosted.events(signal),
-        busy: () => (hosted.busy !== undefined && pulse.beats ? hosted.busy : undefined),
+        busy: () => pulse.busyOf(hosted),
         goodbye: stopping.goodbye,
         clientGone: clientGone(reply.raw),
         ...limits,

@@ -17,7 +17,7 @@ import { StillWorking } from '../still-working.ts';
  * here, and settled for each of them, which the imports' events tell of meanwhile.
  */
 export function serveImportFetch(app: FastifyInstance, agent: AgentContext): void {
-  const { imports, stopping, limits, metrics } = agent;
+  const { imports, stopping, limits, metrics, pulse } = agent;
   app.post(pattern(routes.importBlobFetch(':id', ':digest')), async (request, reply) => {
     const id = pathParameter(request.params, 'id');
     const digest = digestParameter(request.params);
@@ -34,7 +34,7 @@ export function serveImportFetch(app: FastifyInstance, agent: AgentContext): voi
         }
         if (size === undefined || size < offset) throw sizeWanted();
         mustBeRoute(relay);
-        using heart = new StillWorking(reply.raw, limits.aliveMs, () => hosted.busy !== undefined);
+        using heart = new StillWorking(reply.raw, limits.aliveMs, () => pulse.busyOf(hosted) !== undefined);
         const blob = { digest, offset, size };
         const { maxRate } = record;
         const onBytes = (bytes: number) => {
