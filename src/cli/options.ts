@@ -114,11 +114,9 @@ export interface ImportOptions extends PlatformOptions, OutputOptions {
   readonly spoolDir?: string;
 }
 
-/** What importing takes, into the nodes of a cluster as into the store of this machine. */
-export function addImportOptions(command: Command): Command {
-  return addPlatformOptions(command, 'what the node runs')
-    .option('--tag <reference>', 'name for the one image in the archive, in place of its own')
-    .option('--pin', "keep the images through the kubelet's garbage collection")
+/** How images are brought, from wherever they come. */
+export function addBringingOptions(command: Command): Command {
+  return command
     .option('--no-unpack', 'do not unpack: the first container of an image waits for it')
     .addOption(
       new Option('--retries <n>', 'how often a node that fails is tried again')
@@ -129,7 +127,15 @@ export function addImportOptions(command: Command): Command {
       new Option('--stall-timeout <duration>', 'longest time without a byte or a sign of work (ms, s, m, h)')
         .argParser(parseDuration)
         .default(30_000, '30s'),
-    )
+    );
+}
+
+/** What importing takes, into the nodes of a cluster as into the store of this machine. */
+export function addImportOptions(command: Command): Command {
+  addPlatformOptions(command, 'what the node runs')
+    .option('--tag <reference>', 'name for the one image in the archive, in place of its own')
+    .option('--pin', "keep the images through the kubelet's garbage collection");
+  return addBringingOptions(command)
     .addOption(
       new Option(
         '--concurrency <n>',

@@ -1,7 +1,13 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
-import { addNodeOptions, addOutputOptions, addPlatformOptions, type NodeOptions } from '../options.ts';
-import { addNames, parseCount, parseDuration } from '../parse-values.ts';
+import {
+  addBringingOptions,
+  addNodeOptions,
+  addOutputOptions,
+  addPlatformOptions,
+  type NodeOptions,
+} from '../options.ts';
+import { addNames } from '../parse-values.ts';
 import type { SyncOptions } from '../sync.ts';
 
 const examples = `
@@ -21,19 +27,11 @@ export function imagesSyncCommand(context: CommandContext): Command {
     .option('--from <nodes>', 'only what these nodes have, by name or address', addNames)
     .option('--to <nodes>', 'only to these nodes, by name or address', addNames);
   addNodeOptions(command);
-  addPlatformOptions(command, 'what the node runs')
-    .option('--pin', "keep the images through the kubelet's garbage collection (default: as where they are)")
-    .option('--no-unpack', 'do not unpack: the first container of an image waits for it')
-    .addOption(
-      new Option('--retries <n>', 'how often a node that fails is tried again')
-        .argParser(parseCount(0, 100))
-        .default(3),
-    )
-    .addOption(
-      new Option('--stall-timeout <duration>', 'longest time without a byte or a sign of work (ms, s, m, h)')
-        .argParser(parseDuration)
-        .default(30_000, '30s'),
-    )
+  addPlatformOptions(command, 'what the node runs').option(
+    '--pin',
+    "keep the images through the kubelet's garbage collection (default: as where they are)",
+  );
+  addBringingOptions(command)
     .option('--strict', 'send nothing to anybody unless every node can take the images')
     .option('--dry-run', 'show what would be brought where, and bring nothing');
   return addOutputOptions(command)
