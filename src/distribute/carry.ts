@@ -1,6 +1,7 @@
 import type { ImportHandle } from '../agent-api/import-node.ts';
 import type { RelayHop } from '../agent-api/relay.ts';
 import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
+import { countBytes } from '../streams/count-bytes.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import { failedFirst, failedHop, fedEnds, type HopEnd, hopEnds } from './hop-result.ts';
@@ -19,8 +20,6 @@ export interface Stop {
   readonly zstd: boolean;
   /** Bytes that went from the command to it. */
   sent(bytes: number): void;
-  /** Bytes that it got from its peers. */
-  fetched(bytes: number): void;
   /** A sign that it is being worked for. */
   touch(): void;
 }
@@ -93,7 +92,7 @@ async function sendAlong(
     const result = await first.handle.put(
       { digest, offset, size },
       () =>
-        counted(body(), (bytes) => {
+        countBytes(body(), (bytes) => {
           first.sent(bytes);
           touch();
         }),
@@ -134,10 +133,7 @@ async function fetchAlong(
       relay: behind.map(hopOf),
       offset,
     });
-    const ends = fedEnds(route, answer);
-    for (const { node, result } of ends)
-      if (result.ok) stop(node).fetched(node === first.name ? answer.received : size - offset);
-    return ends;
+    return fedEnds(route, answer);
   } catch (thrown) {
     if (signal.aborted) return route.map((node) => cancelled(node));
     return [
@@ -174,15 +170,4 @@ async function fetchBlob(
 
 function cancelled(node: string): HopEnd {
   return failedHop(node, new ImgctlError('interrupted', 'the route was given up', { context: { node } }));
-}
-
-async function* counted(
-  chunks: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    yield chunk;
-    // Asked for the next one: this one went
-    onBytes(chunk.byteLength);
-  }
 }

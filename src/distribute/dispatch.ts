@@ -45,6 +45,8 @@ export interface Customer extends Stop {
   readonly fetches: boolean;
   readonly leads: boolean;
   readonly signal: AbortSignal;
+  /** Bytes that it got from its peers. */
+  fetched(bytes: number): void;
 }
 
 interface Underway {
@@ -68,7 +70,7 @@ interface Order {
 export class Dispatch implements Disposable {
   readonly #options: DispatchOptions;
   readonly #plan: Plan;
-  readonly #stops = new Map<string, Stop>();
+  readonly #stops = new Map<string, Customer>();
   readonly #orders = new Map<string, Order>();
   readonly #held = new Map<string, Set<Digest>>();
   readonly #under = new Map<number, Underway>();

@@ -2,6 +2,7 @@ import type { ImportHandle } from '../agent-api/import-node.ts';
 import type { MissingBlob } from '../agent-api/schemas.ts';
 import { hasCode } from '../errors.ts';
 import type { BlobSource } from '../image/source.ts';
+import { countBytes } from '../streams/count-bytes.ts';
 import { Limiter } from '../streams/limiter.ts';
 import type { SourceCheck } from './source-check.ts';
 import type { WireEncoding } from './wire-encoding.ts';
@@ -56,7 +57,7 @@ async function sendBlob(
       const { body, encoding } = (await wire?.bodyOf(from, true, signal)) ?? {
         body: () => source.read(digest, from.offset, signal),
       };
-      await handle.put(from, () => counted(body(), onBytes), signal, { encoding });
+      await handle.put(from, () => countBytes(body(), onBytes), signal, { encoding });
       return;
     } catch (error) {
       wire?.refused(blob, error);
@@ -68,16 +69,5 @@ async function sendBlob(
       if (hasCode(error, 'digest_mismatch', 'size_mismatch')) await check.mustBeSound(digest, error, signal);
       throw error;
     }
-  }
-}
-
-async function* counted(
-  chunks: AsyncIterable<Uint8Array>,
-  onBytes: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    yield chunk;
-    // Asked for the next one: this one went
-    onBytes(chunk.byteLength);
   }
 }

@@ -66,3 +66,47 @@ it.each([100, 64 * 1024 * 1024])(
     expect(a + b).toBe(6);
   },
 );
+
+it('what a node got along a chain that another node feeds is counted once', async () => {
+  const size = 64 * 1024 * 1024;
+  const digest = digestOf(Buffer.from('layer'));
+  const source = { ...memorySource([], []), sizeOf: () => undefined };
+  const nodes = ['a', 'b'];
+  const { signal } = new AbortController();
+  using dispatch = new Dispatch({
+    source,
+    check: new SourceCheck(source),
+    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
+    nodes,
+    layers: [digest],
+    relay: 'auto',
+    signal,
+  });
+  dispatch.holds({ name: 'holder', url: 'http://holder:1' }, [digest]);
+  const fetched = new Map<string, number>();
+  const fetch: ImportHandle['fetch'] = async (_blob, from, _signal, options) => ({
+    received: size,
+    from: from.map((url) => ({ url, bytes: size })),
+    relay: options?.relay.map(({ node }) => ({ node, ok: true })) ?? [],
+  });
+  await Promise.all(
+    nodes.map((name) =>
+      dispatch.bring({
+        name,
+        url: `http://${name}:1`,
+        handle: { id: name, fetch } as unknown as ImportHandle,
+        lacks: [{ digest, mediaType: '', size, offset: 0 }],
+        has: [],
+        relays: true,
+        fetches: true,
+        leads: true,
+        zstd: false,
+        signal,
+        sent: () => {},
+        touch: () => {},
+        fetched: (bytes) => fetched.set(name, (fetched.get(name) ?? 0) + bytes),
+      }),
+    ),
+  );
+  expect(Object.fromEntries(fetched)).toEqual({ a: size, b: size });
+});
