@@ -21,7 +21,7 @@ const gatherMs = 1_000;
 const tickMs = 500;
 /** An agent gives a sign every five seconds: one that has given none for so long may hang. Milliseconds. */
 const silentMs = 2 * aliveIntervalMs;
-/** A node that is fed again so often for one blob, in vain, has failed by itself. */
+/** A node that is fed again so often for one blob, and gets nothing of it, has failed by itself. */
 const maxTries = 8;
 
 export interface DispatchOptions {
@@ -54,10 +54,16 @@ interface Underway {
   readonly abort: AbortController;
 }
 
+/** In vain, since the node had as much of a blob. */
+interface Tries {
+  readonly at: number;
+  readonly count: number;
+}
+
 interface Order {
   readonly customer: Customer;
   readonly open: Set<Digest>;
-  readonly tries: Map<Digest, number>;
+  readonly tries: Map<Digest, Tries>;
   /** Why nobody gave it a blob when last asked. */
   readonly ungiven: Map<Digest, ImgctlError>;
   readonly done: PromiseWithResolvers<void>;
@@ -257,7 +263,7 @@ export class Dispatch implements Disposable {
       for (const name of this.#orders.keys()) this.#fail(name, toImgctlError(thrown));
     }
     this.#under.delete(transfer.id);
-    for (const end of ends) this.#settle(transfer, end);
+    for (const end of ends) this.#settle(transfer, end, abort.signal.aborted);
     this.#plan.handle({ type: 'transferEnded', transfer: transfer.id, hops: ends });
     this.#pump();
   }
@@ -272,7 +278,8 @@ export class Dispatch implements Disposable {
     if (!isFirst) this.#stops.get(node)?.fetched(more);
   }
 
-  #settle(transfer: Transfer, { node, result, error }: HopEnd): void {
+  /** `givenUp`: by the plan, which says nothing of the node. */
+  #settle(transfer: Transfer, { node, result, error }: HopEnd, givenUp = false): void {
     const { blobs } = transfer;
     const order = this.#orders.get(node);
     if (result.ok) {
@@ -288,11 +295,19 @@ export class Dispatch implements Disposable {
     if (order === undefined || !blobs.some(({ digest }) => order.open.has(digest))) return;
     const [{ digest } = { digest: undefined }] = blobs;
     if (digest !== undefined && blobs.length === 1) this.#count(transfer, node, digest, result.offset ?? 0);
-    const tries = digest === undefined ? 0 : (order.tries.get(digest) ?? 0) + 1;
-    if (digest !== undefined) order.tries.set(digest, tries);
+    const tries = digest === undefined || givenUp ? 0 : this.#tryAgain(order, digest);
     if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);
     if (result.reason === 'node' || tries >= maxTries)
       this.#fail(node, error ?? new ImgctlError('node_stalled', 'no route to the node worked'));
+  }
+
+  /** How often it was tried in vain. */
+  #tryAgain({ customer, tries }: Order, digest: Digest): number {
+    const at = this.#got.get(customer.name)?.get(digest) ?? 0;
+    const before = tries.get(digest);
+    const count = before?.at === at ? before.count + 1 : 1;
+    tries.set(digest, { at, count });
+    return count;
   }
 
   #fail(name: string, reason: unknown): void {
