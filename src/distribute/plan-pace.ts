@@ -2,11 +2,12 @@ import { Meter } from './plan-meter.ts';
 import type { Hop, PlanState, TransferState } from './plan-state.ts';
 
 /** A chain is looked at this often, in milliseconds. */
-const reviewMs = 500;
+const reviewMs = 250;
 /** A hop behind the one before it by this much, for `lagMs`, is where the chain is held up. */
 const lagBytes = 2 * 1024 * 1024;
-const lagMs = 1_000;
+const lagMs = 500;
 const headMs = 2_500;
+const headLowMs = 1_000;
 /** Nothing at all for this long, and others move: it is not waited for. */
 const stuckMs = 1_500;
 const lookMs = 250;
@@ -139,17 +140,16 @@ export class Pace {
       if (this.#isSlow(hop)) return this.#mark(hop);
     }
     const [head] = transfer.hops;
-    if (
-      head === undefined ||
-      held ||
-      head.ended ||
-      head.senders.length > 0 ||
-      atMs - (transfer.beganMs ?? atMs) < headMs
-    )
+    if (head === undefined || head.ended || head.senders.length > 0 || transfer.hops.length === 1) return [];
+    if (held || !this.#isSlow(head)) {
+      head.lagSinceMs = undefined;
       return [];
+    }
+    head.lagSinceMs ??= atMs;
+    if (atMs - head.lagSinceMs < headLowMs || atMs - (transfer.beganMs ?? atMs) < headMs) return [];
     if (transfer.parcel.size - head.offset < lagBytes) return [];
     // Without a place where it is held up, it is the way to the first; a node that feeds may have other things to do
-    return transfer.hops.length > 1 && this.#isSlow(head) ? this.#mark(head) : [];
+    return this.#mark(head);
   }
 
   #isSlow({ node, senders }: Hop): boolean {

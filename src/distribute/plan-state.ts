@@ -176,13 +176,16 @@ export class PlanState {
     route.forEach((node, i) => {
       const before = route[i - 1];
       const charge = parcel.charge;
+      const senders = before === undefined ? feeders : [before];
+      // To one as slow as itself it gives all that it can
+      const slower = node.level - Math.max(0, ...senders.map(({ level }) => level));
       const hop: Hop = {
         transfer,
         node,
-        senders: before === undefined ? feeders : [before],
+        senders,
         rising: node.relays && !node.slowOut && node.level === 0,
         inCharge: charge,
-        outCharge: (charge * share(node.level)) / Math.max(1, before === undefined ? feeders.length : 1),
+        outCharge: (charge * share(Math.max(0, slower))) / Math.max(1, senders.length),
         offset: held[i] ?? 0,
         held: held[i] ?? 0,
         movedMs: this.nowMs,
