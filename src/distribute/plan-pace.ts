@@ -1,5 +1,5 @@
 import { Meter } from './plan-meter.ts';
-import type { Hop, PlanState, TransferState } from './plan-state.ts';
+import { type Hop, type PlanState, silentLevel, type TransferState } from './plan-state.ts';
 
 /** A chain is looked at this often, in milliseconds. */
 const reviewMs = 250;
@@ -21,7 +21,6 @@ const nearlyBytes = 1.5 * 1024 * 1024;
 const nearlyMs = 60;
 const unheardMs = 400;
 const keptPerSecond = 0.85;
-const maxLevel = 10;
 
 /**
  * Finds the nodes that are slow. In a chain nobody is quicker than the slowest; but what stands between a hop and the
@@ -57,9 +56,7 @@ export class Pace {
     const bytes = Math.max(0, offset - hop.offset);
     hop.offset += bytes;
     this.#state.nowMs = Math.max(this.#state.nowMs, atMs);
-    if (bytes > 0) for (const moved of [node, ...hop.senders]) moved.activeMs = atMs;
-    if (bytes > 0) hop.movedMs = atMs;
-    if (bytes > 0) this.#movedMs = atMs;
+    if (bytes > 0) this.#moved(hop, atMs);
     transfer.beganMs ??= atMs;
     node.taken.add(bytes, atMs);
     if (hop.senders.length === 0) this.#source.add(bytes, atMs);
@@ -69,6 +66,16 @@ export class Pace {
     if (atMs - transfer.reviewedMs < reviewMs) return [];
     transfer.reviewedMs = atMs;
     return this.#review(transfer, atMs);
+  }
+
+  #moved(hop: Hop, atMs: number): void {
+    this.#movedMs = atMs;
+    hop.movedMs = atMs;
+    for (const node of [hop.node, ...hop.senders]) {
+      node.activeMs = atMs;
+      // It does not hang: how quick it is will be seen
+      if (node.level === silentLevel) node.level = 0;
+    }
   }
 
   /**
@@ -89,7 +96,7 @@ export class Pace {
         ({ activeMs, level }) => level === 0 && now - activeMs >= stuckMs,
       );
       for (const node of silent) {
-        node.level = maxLevel;
+        node.level = silentLevel;
         const through = [...node.into.values(), ...node.out].map((other) => other.transfer);
         found.push(
           ...through.filter(({ hops }) => hops.some((other) => other.node !== node && !other.ended)),
@@ -170,7 +177,7 @@ export class Pace {
   }
 
   #levelOf(rate: number): number {
-    return Math.max(0, Math.min(maxLevel, Math.round(Math.log2(this.#best / Math.max(rate, 1e-9)))));
+    return Math.max(0, Math.min(silentLevel - 1, Math.round(Math.log2(this.#best / Math.max(rate, 1e-9)))));
   }
 }
 

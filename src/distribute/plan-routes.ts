@@ -1,6 +1,6 @@
 import { BadLinks } from './plan-bad-links.ts';
 import { type ChainRules, chainOf } from './plan-chain.ts';
-import type { NodeState, Parcel, PlanState } from './plan-state.ts';
+import { type NodeState, type Parcel, type PlanState, silentLevel } from './plan-state.ts';
 import type { Transfer } from './plan-types.ts';
 
 /** As often as this no other node could reach it: then the source sends to it directly. */
@@ -166,14 +166,15 @@ export class Routes {
     }
   }
 
-  /** Slow nodes alone, each from who has it: so they hold up nobody. */
+  /** Slow nodes alone, each from who has it: so they hold up nobody. Not from one that may be dead, if another has it. */
   #oneByOne(
     parcel: Parcel,
     nodes: readonly NodeState[],
     feeders: readonly NodeState[],
     started: Transfer[],
   ): void {
-    const slowestFirst = feeders.toSorted((a, b) => b.level - a.level);
+    const sure = feeders.filter(({ level }) => level < silentLevel);
+    const slowestFirst = (sure.length > 0 ? sure : feeders).toSorted((a, b) => b.level - a.level);
     let next = 0;
     for (const node of nodes) {
       for (let tried = 0; tried < slowestFirst.length; tried += 1) {

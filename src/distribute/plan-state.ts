@@ -82,6 +82,9 @@ export interface TransferState {
   cancelled: boolean;
 }
 
+/** The level of a node of which nothing is heard; no slow one has a higher. */
+export const silentLevel = 10;
+
 /** A slow node takes as much less of its feeder's link. */
 export function share(level: number): number {
   return 2 ** -Math.min(level, 4);
