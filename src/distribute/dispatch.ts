@@ -265,6 +265,9 @@ export class Dispatch implements Disposable {
     this.#under.delete(transfer.id);
     for (const end of ends) this.#settle(transfer, end, abort.signal.aborted);
     this.#plan.handle({ type: 'transferEnded', transfer: transfer.id, hops: ends });
+    // Nobody gets through to it: it is asked by its own loop whether it is there
+    for (const { node, error } of ends)
+      if (this.#orders.has(node) && this.#plan.isInDoubt(node)) this.#fail(node, error ?? unreached());
     this.#pump();
   }
 
@@ -297,8 +300,7 @@ export class Dispatch implements Disposable {
     if (digest !== undefined && blobs.length === 1) this.#count(transfer, node, digest, result.offset ?? 0);
     const tries = digest === undefined || givenUp ? 0 : this.#tryAgain(order, digest);
     if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);
-    if (result.reason === 'node' || tries >= maxTries)
-      this.#fail(node, error ?? new ImgctlError('node_stalled', 'no route to the node worked'));
+    if (result.reason === 'node' || tries >= maxTries) this.#fail(node, error ?? unreached());
   }
 
   /** How often it was tried in vain. */
@@ -356,6 +358,10 @@ export class Dispatch implements Disposable {
 function fedAlone(transfer: Transfer): readonly string[] {
   if (transfer.kind === 'fetch') return [transfer.to];
   return transfer.from === 'source' ? transfer.route.slice(0, 1) : transfer.route;
+}
+
+function unreached(): ImgctlError {
+  return new ImgctlError('node_stalled', 'no route to the node worked');
 }
 
 function silent(): ImgctlError {

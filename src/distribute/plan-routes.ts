@@ -1,5 +1,6 @@
 import { BadLinks } from './plan-bad-links.ts';
 import { type ChainRules, chainOf } from './plan-chain.ts';
+import type { NodeSet } from './plan-node-set.ts';
 import { type NodeState, type Parcel, type PlanState, silentLevel } from './plan-state.ts';
 import type { Transfer } from './plan-types.ts';
 
@@ -62,7 +63,21 @@ export class Routes {
       this.#fromSource(parcel, settings, started);
     }
     for (const parcel of rarestFirst) this.#fromHolders(parcel, settings, started);
+    if (started.length === 0 && state.transfers.size === 0) this.#byAnyWay(rarestFirst, started);
     return started;
+  }
+
+  /** With nothing under way nobody is waited for: what was kept back, because another way is better, goes now. */
+  #byAnyWay(parcels: readonly Parcel[], started: Transfer[]): void {
+    for (const parcel of parcels) {
+      const givers = this.#all(parcel.holders).filter(({ relays }) => relays);
+      for (const node of this.#waiting(parcel)) {
+        const giver = givers.find((giver) => this.canGive(giver, node));
+        if (giver !== undefined) started.push(this.#state.begin(parcel, [node], [giver], node.fetches));
+        else if (parcel.fromSource) started.push(this.#state.begin(parcel, [node], [], false));
+        if (started.length > 0) return;
+      }
+    }
   }
 
   /** As it was before there were relays: each node by itself, as many at once as each takes. */
@@ -78,9 +93,10 @@ export class Routes {
     // One chain of all leaves nobody out, to be fed apart; of many nodes those are chosen whose links are free
     const all = parcel.waiting.common(state.open, this.#begin()).map((i) => state.at(i));
     const { quick, slow, lost } = this.#sorted(all);
+    const givers = this.#givers(parcel);
     while (state.sourceLoad < state.capacity) {
-      const left = quick.filter(({ index }) => parcel.waiting.has(index));
-      if (left.length === 0 || parcel.rising > 0 || this.#hasGiver(parcel, 0)) break;
+      const left = quick.filter((node) => parcel.waiting.has(node.index) && !this.#isGiven(node, givers));
+      if (left.length === 0 || parcel.rising > 0) break;
       const { length, nodes } = this.#row(parcel, left, settings);
       const chain = this.#chain(parcel, nodes, length, undefined);
       if (chain.length === 0) break;
@@ -90,7 +106,7 @@ export class Routes {
     }
     for (const node of [...lost, ...(parcel.rising > 0 || quick.length > 0 ? [] : slow)]) {
       if (state.sourceLoad >= state.capacity || !state.hungry.has(node.index)) continue;
-      if (node.level > 0 && (parcel.rising > 0 || this.#hasGiver(parcel, node.level))) continue;
+      if (node.level > 0 && (parcel.rising > 0 || this.#isGiven(node, givers))) continue;
       started.push(state.begin(parcel, [node], [], false));
     }
   }
@@ -204,12 +220,22 @@ export class Routes {
     return chainOf(parcel, nodes, feeder, rules);
   }
 
-  #hasGiver({ holders }: Parcel, receiverLevel: number): boolean {
-    if (holders.size === 0) return false;
+  /** Who can give it sooner or later. */
+  #givers({ holders }: Parcel): readonly NodeState[] {
+    if (holders.size === 0) return [];
     return holders
       .common(this.#state.givers)
       .map((i) => this.#state.at(i))
-      .some((node) => node.level < receiverLevel + slowFeeder && !this.#failsOften(node));
+      .filter((node) => !this.#failsOften(node));
+  }
+
+  /** Whether it gets it from another node, that is quick enough for it, and never failed to reach it. */
+  #isGiven(node: NodeState, givers: readonly NodeState[]): boolean {
+    return givers.some((giver) => giver.level < node.level + slowFeeder && !this.badLinks.has(giver, node));
+  }
+
+  #all(nodes: NodeSet): NodeState[] {
+    return nodes.common(nodes).map((i) => this.#state.at(i));
   }
 
   /** Who may take it now; in a chain, also who will in a moment. */

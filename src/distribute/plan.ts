@@ -30,8 +30,9 @@ const linkFailures = 4;
  *
  * Routes are planned for the nodes that are known: to wait for the answers of all, for a second at most, before the
  * first `next` gives the better plan. Several events may be told before `next`, and should be when they come at once.
- * A hop that failed by the node's own fault leaves the node in doubt: it is to be asked what it lacks, and told of
- * with `nodeReady`, or given up with `nodeFailed`; how often and how soon is not the plan's to say. A node that is
+ * A hop that failed by the node's own fault leaves the node in doubt (`isInDoubt`), and so do others when nobody gets
+ * through to it: it is to be asked what it lacks, and told of with `nodeReady`, or given up with `nodeFailed`; how often
+ * and how soon is not the plan's to say. A node that is
  * failed is out of the routes at once, so those behind it in a chain may get other transfers for the same blob before
  * the old one is heard to have ended.
  * @throws RangeError by events of nodes or transfers that it never heard of
@@ -101,6 +102,11 @@ export class Plan {
       .choose([...this.#open], settings)
       .map((transfer) => ({ type: 'start' as const, transfer }));
     return [...cancels, ...starts];
+  }
+
+  /** It gets nothing until it is told of anew. */
+  isInDoubt(node: string): boolean {
+    return this.#node(node).phase === 'doubtful';
   }
 
   /** Nobody lacks anything, but nodes that failed, and nothing is under way. */

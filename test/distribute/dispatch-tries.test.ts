@@ -53,3 +53,30 @@ it('a node that gets nothing is given up after a few tries, with the reason', as
   expect(tries).toBeLessThanOrEqual(10);
   expect(error).toMatchObject({ code: 'node_stalled', message: 'nothing came for a while' });
 });
+
+it('a node that no other reaches is given up, to be asked anew, and not waited for', async () => {
+  const blobs = Array.from({ length: 8 }, (_, i) => digestOf(Buffer.from(`layer ${i}`)));
+  const source = { ...memorySource([], []), sizeOf: () => size };
+  const { signal } = new AbortController();
+  using dispatch = new Dispatch({
+    source,
+    check: new SourceCheck(source),
+    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
+    nodes: ['a'],
+    layers: blobs,
+    relay: 'auto',
+    signal,
+  });
+  for (let i = 1; i <= 6; i += 1) dispatch.holds({ name: `holder-${i}`, url: `http://holder-${i}:1` }, blobs);
+  const why = new ImgctlError('node_unreachable', 'no route to host', { context: { phase: 'fetch' } });
+  const fetch = () => Promise.reject(why);
+  // The source is slow: all others are tried meanwhile
+  const put = () => new Promise<never>(() => {});
+  const nothing = () => {};
+  const brought = dispatch.bring({
+    ...{ name: 'a', url: 'http://a:1', handle: { id: 'a', fetch, put } as unknown as ImportHandle, signal },
+    ...{ lacks: blobs.map((digest) => ({ digest, mediaType: '', size, offset: 0 })), has: [], relays: true },
+    ...{ fetches: true, leads: false, zstd: false, sent: nothing, touch: nothing, fetched: nothing },
+  });
+  await expect(brought).rejects.toBe(why);
+}, 5_000);

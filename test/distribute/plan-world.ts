@@ -55,8 +55,6 @@ export function live({
   const holds = new Map(nodes.map(({ name, has }) => [name, new Set(has)]));
   const running = new Map<number, { transfer: Transfer; feeders: readonly string[]; route: string[] }>();
   const doubtful = new Set<string>();
-  /** The plan may try such a node from elsewhere, or doubt it. */
-  const unreached = new Set<string>();
   const dead = new Set<string>();
   const started: Transfer[] = [];
   const cancelled: number[] = [];
@@ -194,18 +192,20 @@ export function live({
         ? { ok: false, offset: offsets.get(`${node} ${transfer.blobs[0]?.digest}`) ?? 0, reason: 'route' }
         : resultFor(node, transfer);
       if (!result.ok) cut = true;
-      if (!result.ok && result.reason === 'node') doubtful.add(node);
-      if (!result.ok && result.reason === 'link') unreached.add(node);
       return { node, result };
     });
     plan.handle({ type: 'transferEnded', transfer: id, hops });
+    for (const { node, result } of hops) {
+      if (plan.isInDoubt(node)) doubtful.add(node);
+      const isAtFault = !result.ok && result.reason === 'node';
+      must(!isAtFault || dead.has(node) || plan.isInDoubt(node), `${node} is not in doubt`);
+    }
     for (const name of doubtful) if (random() < 0.7) recover(name);
   };
 
   const recover = (name: string) => {
     const node = byName.get(name);
     doubtful.delete(name);
-    unreached.delete(name);
     if (node !== undefined && !dead.has(name)) plan.handle({ type: 'nodeReady', node: now(node) });
   };
 
@@ -223,7 +223,7 @@ export function live({
   for (const node of nodes) plan.handle({ type: 'nodeReady', node });
   carryOut();
   for (let step = 0; step < stepLimit && broken.length === 0; step += 1) {
-    if (running.size === 0 && doubtful.size + unreached.size === 0) break;
+    if (running.size === 0 && doubtful.size === 0) break;
     for (const id of cancelled.splice(0)) cutOff(id);
     if (everyMs !== undefined) pass(everyMs);
     const ids = [...running.keys()];
@@ -232,7 +232,7 @@ export function live({
       const victim = alive[Math.floor(random() * alive.length)];
       if (victim !== undefined && alive.length > 1) kill(victim.name);
     } else if (ids.length > 0) end(ids[Math.floor(random() * ids.length)] ?? -1);
-    if (ids.length === 0) for (const name of [...doubtful, ...unreached]) recover(name);
+    if (ids.length === 0) for (const name of [...doubtful]) recover(name);
     carryOut();
   }
   return { broken, settled: plan.settled, dead, started, holds, sourceSent };

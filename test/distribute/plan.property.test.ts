@@ -85,7 +85,7 @@ describe('a plan, whatever nodes hold and lack', () => {
       everyMs: fc.integer({ min: 10, max: 2_000 }),
       hopBytes: fc.integer({ min: 50, max: 700 }),
     });
-    const fails = fc.constantFrom({}, { node: 0.05, link: 0.03, dies: 0.02 });
+    const fails = fc.constantFrom({}, { node: 0.05, link: 0.03, dies: 0.02 }, { link: 0.4 });
     const ways = fc.constantFrom<WorldOptions['limits']>({}, { chainLength: 5 }, { concurrency: 1 });
     fc.assert(
       fc.property(worlds, times, fails, ways, (world, { everyMs, hopBytes }, fails, limits) => {

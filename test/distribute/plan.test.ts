@@ -235,6 +235,39 @@ describe('a plan for a handful of nodes', () => {
   });
 });
 
+describe('a node that seems to hang, and that no other node can reach', () => {
+  it('gets from the source what all others hold', () => {
+    const blobs = blobsOf([large]);
+    const plan = planFor(
+      blobs,
+      ['a', 'b', 'c', 'd'].map((name) => nodeOf(name, blobs)),
+    );
+    const [chain] = starts(plan.next());
+    const [hangs = '', ...others] = routeOf(chain).toReversed();
+    const id = chain?.id ?? -1;
+    for (let atMs = 250; atMs <= 3_000; atMs += 250) {
+      for (const node of others)
+        plan.handle({ type: 'progress', transfer: id, node, offset: atMs * 4_000, atMs });
+      plan.handle({ type: 'progress', transfer: id, node: hangs, offset: 1_000, atMs: 250 });
+    }
+    expect(plan.next()).toContainEqual({ type: 'cancel', transfer: id });
+    const hops = others.map((node) => ({ node, result: { ok: true } as const }));
+    const cut = { ok: false, offset: 1_000, reason: 'route' } as const;
+    plan.handle({ type: 'transferEnded', transfer: id, hops: [...hops, { node: hangs, result: cut }] });
+    const feeders: string[] = [];
+    let last: Transfer | undefined;
+    for (let i = 0; i < 10 && last?.from !== 'source'; i += 1) {
+      [last] = starts(plan.next());
+      if (last?.kind === 'fetch') feeders.push(...last.from);
+      const result = { ok: false, offset: 1_000, reason: 'link' } as const;
+      if (last !== undefined && last.from !== 'source')
+        plan.handle({ type: 'transferEnded', transfer: last.id, hops: [{ node: hangs, result }] });
+    }
+    expect(feeders.toSorted()).toEqual(others.toSorted());
+    expect(last).toMatchObject({ from: 'source', route: [hangs] });
+  });
+});
+
 describe('a plan for many nodes', () => {
   it('sends each blob over the uplink once, to a few, which give it to the others in chains', () => {
     const blobs = blobsOf([large, large, large]);
