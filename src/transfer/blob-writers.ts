@@ -12,6 +12,10 @@ const patienceMs = 1_000;
  * One writer per digest in the process. Whoever wants a blob that is being written already waits and hears its
  * progress; when the writer dies, or waits in vain for bytes, the first of those who wait takes over. Who had to give way
  * waits in its turn.
+ *
+ * Within one import the latest sender is the better one, for whoever feeds the import chose it knowing of the others: to
+ * it a writer gives way as soon as it waits for bytes at all. What comes on a route that was given up may trickle in for
+ * a long time, out of the buffers on the way.
  */
 export class BlobWriters {
   readonly #active = new Map<Digest, ActiveWrite>();
@@ -31,10 +35,10 @@ export class BlobWriters {
     for (;;) {
       const active = this.#active.get(digest);
       if (active === undefined) break;
-      if (await request.waiting(() => this.#follow(active, request))) return 'shared';
+      if (await request.waiting(() => this.#takeTurn(active, request))) return 'shared';
       before = active;
     }
-    const own = new ActiveWrite();
+    const own = new ActiveWrite(request.owner);
     if (before !== undefined) before.heir = own;
     try {
       await this.#lead(digest, own, request);
@@ -54,9 +58,7 @@ export class BlobWriters {
         tell: (offset) => {
           for (const listener of own.listeners) listener(offset);
         },
-        waits: (isWaiting) => {
-          own.waitsSince = isWaiting ? performance.now() : undefined;
-        },
+        waits: (isWaiting) => own.waits(isWaiting),
         superseded: own.superseded.signal,
       });
       brought = true;
@@ -77,6 +79,23 @@ export class BlobWriters {
     return false;
   }
 
+  /** Waits until it may go on in place of the active writer; answers whether that one brought it. */
+  async #takeTurn(active: ActiveWrite, request: WriteRequest): Promise<boolean> {
+    if (request.owner === active.owner) active.giveWay();
+    const begun = performance.now();
+    const timer = setInterval(() => {
+      const since = active.waitsSince;
+      // Who came first is heard out from the moment on that another could go on in its place
+      if (since !== undefined && performance.now() - Math.max(since, begun) >= this.#patienceMs)
+        active.giveWay();
+    }, this.#patienceMs / 4);
+    try {
+      return await this.#follow(active, request);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   /** Whether the active writer brought it. */
   async #follow(active: ActiveWrite, { onProgress, signal }: WriteRequest): Promise<boolean> {
     signal?.throwIfAborted();
@@ -84,17 +103,9 @@ export class BlobWriters {
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const abort = () => reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
-    const begun = performance.now();
-    const timer = setInterval(() => {
-      const since = active.waitsSince;
-      // Who came first is heard out from the moment on that another could go on in its place
-      if (since !== undefined && performance.now() - Math.max(since, begun) >= this.#patienceMs)
-        active.superseded.abort(givesWay());
-    }, this.#patienceMs / 4);
     try {
       return await Promise.race([active.ended, aborted]);
     } finally {
-      clearInterval(timer);
       active.listeners.delete(onProgress);
       signal?.removeEventListener('abort', abort);
     }
@@ -102,6 +113,8 @@ export class BlobWriters {
 }
 
 export interface WriteRequest {
+  /** The import that wants the blob. */
+  readonly owner: unknown;
   readonly write: (writing: Writing) => Promise<void>;
   readonly onProgress: (offset: number) => void;
   /** Wraps the wait for another writer: whoever watches that one sees whether it stalls. */
@@ -118,6 +131,7 @@ export interface Writing {
 }
 
 class ActiveWrite {
+  readonly owner: unknown;
   readonly listeners = new Set<(offset: number) => void>();
   readonly superseded = new AbortController();
   /** Whether it brought the blob; never rejects. */
@@ -127,14 +141,27 @@ class ActiveWrite {
   waitsSince: number | undefined;
   /** Who went on when this had ended without the blob. */
   heir: ActiveWrite | undefined;
+  #mustGiveWay = false;
 
-  constructor() {
+  constructor(owner: unknown) {
+    this.owner = owner;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.ended = promise;
     this.end = resolve;
   }
+
+  waits(isWaiting: boolean): void {
+    this.waitsSince = isWaiting ? performance.now() : undefined;
+    if (this.#mustGiveWay) this.giveWay();
+  }
+
+  /** As soon as it waits for bytes: what came is for the store to take. */
+  giveWay(): void {
+    this.#mustGiveWay = true;
+    if (this.waitsSince !== undefined) this.superseded.abort(gaveWay());
+  }
 }
 
-function givesWay(): ImgctlError {
-  return new ImgctlError('interrupted', 'nothing came, and another sender of the same blob went on');
+function gaveWay(): ImgctlError {
+  return new ImgctlError('interrupted', 'another sender of the same blob went on in its place');
 }

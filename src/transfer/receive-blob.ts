@@ -34,6 +34,7 @@ export async function receiveBlob(receiving: Receiving): Promise<number> {
   let received = 0;
   const { onProgress, tellLast, tellAll } = throttled((offset) => receiving.onProgress(offset, size), size);
   const writing = writers.write(digest, {
+    owner: lease,
     signal,
     onProgress,
     waiting: (wait) => receiving.committing(wait),

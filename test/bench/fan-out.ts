@@ -10,6 +10,7 @@ import { predictedSeconds } from './predicted.ts';
 import { type ImportRun, runImport } from './run-import.ts';
 import { median } from './timed-process.ts';
 import { uploadArchive } from './upload-archive.ts';
+import { warmUp } from './warm-up.ts';
 
 /**
  * Many nodes over links that are the limit: agents with the embedded store, and three with a containerd each. The
@@ -36,6 +37,7 @@ export async function fanOut(options: BenchmarkOptions): Promise<Row[]> {
     const moved: number[] = [];
     for (let run = 0; run < runs; run += 1) {
       await using cluster = await startCluster({ directory, nodes, rateMbit });
+      await warmUp(cluster, directory);
       const took = await runImport(cluster, archive);
       measured.push(took);
       // What is not the plan's: to start, to ask nodes, to hear that they have all
@@ -128,6 +130,7 @@ async function withContainerd({ directory, generations, rateMbit, runs, archive,
       stores.push(`containerd:${daemon.socket}`);
     }
     const cluster = stack.use(await startCluster({ directory, nodes: stores.length, rateMbit, stores }));
+    await warmUp(cluster, directory);
     measured.push(await runImport(cluster, archive));
     log(`${stores.length} nodes with containerd: ${measured.at(-1)?.seconds.toFixed(2)} s`);
   }

@@ -5,6 +5,7 @@ import { type BenchmarkOptions, imageName, mebibyte, type Row, ratioRow } from '
 import { type Cluster, startCluster } from './cluster.ts';
 import { type ImportRun, runImport } from './run-import.ts';
 import { median } from './timed-process.ts';
+import { warmUp } from './warm-up.ts';
 
 const nodes = 8;
 
@@ -17,6 +18,7 @@ export async function faults({ directory, quick, runs, rateMbit, log }: Benchmar
   for (let run = 0; run < runs; run += 1) {
     for (const kills of [false, true]) {
       await using cluster = await startCluster({ directory, nodes, rateMbit });
+      await warmUp(cluster, directory);
       const took = await oneImport(cluster, archive, kills);
       (kills ? struck : calm).push(took);
       log(

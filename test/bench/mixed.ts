@@ -4,6 +4,7 @@ import { type BenchmarkOptions, imageName, mebibyte, type Row, ratioRow } from '
 import { startCluster } from './cluster.ts';
 import { runImport } from './run-import.ts';
 import { median } from './timed-process.ts';
+import { warmUp } from './warm-up.ts';
 
 const nodes = 8;
 
@@ -15,6 +16,7 @@ export async function mixed({ directory, quick, runs, rateMbit, log }: Benchmark
   for (let run = 0; run < runs; run += 1) {
     for (const slow of [false, true]) {
       await using cluster = await startCluster({ directory, nodes, rateMbit });
+      await warmUp(cluster, directory);
       // In the middle of whatever order there is
       const one = cluster.agents[3];
       if (slow) await one?.host.limit(rateMbit / 10);

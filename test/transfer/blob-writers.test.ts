@@ -11,40 +11,38 @@ const size = 50_000;
 /** Half of what a busy machine may take to do nothing would be too short. */
 const patienceMs = 500;
 
-describe('several senders of one blob', () => {
+describe('senders of one blob to several imports', () => {
   const blob = randomBlob(size);
   const { digest } = blob.descriptor;
   let store: MemoryStore;
-  let lease: Lease;
   let writers: BlobWriters;
 
   beforeEach(async () => {
     store = createMemoryStore();
-    lease = await store.openLease({ owner: 'node-1' });
     writers = new BlobWriters(patienceMs);
   });
 
   /** A sender of the blob from `offset` on, or from wherever it is told to; `begun`: where it began to send. */
-  function send(chunks: (from: number) => AsyncIterable<Uint8Array>, offset?: number) {
-    const sending = {
-      begun: [] as number[],
-      progress: [] as number[],
-      received: receiveBlob({
-        lease,
+  function send(chunks: (from: number) => AsyncIterable<Uint8Array>, offset?: number, into?: Lease) {
+    const begun: number[] = [];
+    const progress: number[] = [];
+    const receive = async () =>
+      receiveBlob({
+        lease: into ?? (await store.openLease({ owner: 'node-1' })),
         writers,
         descriptor: blob.descriptor,
         offset,
         body: (held) => {
-          sending.begun.push(held);
+          begun.push(held);
           return chunks(offset ?? held);
         },
         signal: new AbortController().signal,
-        onProgress: (at) => sending.progress.push(at),
+        onProgress: (at) => progress.push(at),
         committing: (work) => work(),
-      }),
-    };
-    sending.received.catch(() => {});
-    return sending;
+      });
+    const received = receive();
+    received.catch(() => {});
+    return { begun, progress, received };
   }
 
   async function* steadily(from: number, everyMs = 0, to = size): AsyncGenerator<Uint8Array> {
@@ -109,7 +107,6 @@ describe('several senders of one blob', () => {
         },
       },
     });
-    lease = await store.openLease({ owner: 'node-1' });
     const first = send((from) => steadily(from), 0);
     await expect.poll(() => first.begun).toEqual([0]);
     const other = send((from) => steadily(from));
@@ -137,6 +134,41 @@ describe('several senders of one blob', () => {
     const next = send((from) => steadily(from));
     expect(await next.received).toBe(25_000);
     expect(next.begun).toEqual([25_000]);
+    expect(await stored()).toEqual(Buffer.from(blob.bytes));
+  });
+
+  it('of one import give way to the latest at once, also where bytes trickle in on the way that was given up', async () => {
+    const lease = await store.openLease({ owner: 'node-1' });
+    const slow = send((from) => steadily(from, patienceMs / 4), 0, lease);
+    await expect.poll(() => slow.progress.length).toBeGreaterThan(0);
+    const latest = send((from) => steadily(from), undefined, lease);
+
+    const [bySlow, byLatest] = await Promise.all([slow.received, latest.received]);
+    expect(byLatest).toBeGreaterThanOrEqual(size / 2);
+    expect(bySlow).toBe(size - byLatest);
+    expect(slow.progress.at(-1)).toBe(size);
+    expect(await stored()).toEqual(Buffer.from(blob.bytes));
+  });
+
+  it('of one import do not stop the one that they gave way to', async () => {
+    const lease = await store.openLease({ owner: 'node-1' });
+    const given = send((from) => hangingAfter(from, 10_000), 0, lease);
+    await expect.poll(() => given.progress.length).toBeGreaterThan(0);
+    const latest = send((from) => steadily(from, 2 * patienceMs, from + 10_000), undefined, lease);
+
+    await expect(latest.received).rejects.not.toMatchObject({ code: 'interrupted' });
+    await expect(given.received).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  it('of one import all give way in turn, and all are content when the latest brings it', async () => {
+    const lease = await store.openLease({ owner: 'node-1' });
+    const first = send((from) => hangingAfter(from, 10_000), 0, lease);
+    await expect.poll(() => first.begun).toEqual([0]);
+    const second = send((from) => hangingAfter(from, 20_000), undefined, lease);
+    const third = send((from) => steadily(from), undefined, lease);
+
+    await Promise.all([first.received, second.received, third.received]);
+    expect(await third.received).toBeGreaterThanOrEqual(size - 20_000);
     expect(await stored()).toEqual(Buffer.from(blob.bytes));
   });
 });
