@@ -79,7 +79,9 @@ export function median(values: readonly number[]): number {
     : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
+/** What runs with the lowest priority gives way: it is idle time to all others. */
 function processorTimes(): { readonly idle: number; readonly all: number } {
   const [, ...times] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').split(/\s+/).map(Number);
-  return { idle: (times[3] ?? 0) + (times[4] ?? 0), all: times.reduce((sum, time) => sum + time, 0) };
+  const [, nice = 0, , idle = 0, waiting = 0] = times;
+  return { idle: nice + idle + waiting, all: times.reduce((sum, time) => sum + time, 0) };
 }
