@@ -31,6 +31,7 @@ export async function fanOut(options: BenchmarkOptions): Promise<Row[]> {
     archive,
     bound: ((await stat(archive)).size * 8) / (rateMbit * 1e6),
   };
+  const peers = await allPeers(lab, sizes);
   const points: Point[] = [];
   for (const nodes of sizes) {
     const measured: ImportRun[] = [];
@@ -44,16 +45,13 @@ export async function fanOut(options: BenchmarkOptions): Promise<Row[]> {
       moved.push(took.seconds - (await runImport(cluster, tiny)).seconds);
       log(`${nodes} nodes: ${took.seconds.toFixed(2)} s (S/B ${lab.bound.toFixed(2)} s)`);
     }
-    // Over networks of their own, at the same time: neither takes more than one uplink's worth of the processors
-    const [oneByOne, atOnce] = await Promise.all([
-      uploadSeconds(lab, nodes, 1),
-      uploadSeconds(lab, nodes, nodes),
-    ]);
-    points.push({ nodes, measured, moved: median(moved), oneByOne, atOnce });
+    points.push({ nodes, measured, moved: median(moved), ...(peers[points.length] ?? noPeers) });
   }
   if (options.plot !== undefined) await writeFile(options.plot, plotOf(points, lab));
   return [...rowsOf(points, lab), ...(await withContainerd(lab))];
 }
+
+const noPeers = { oneByOne: Number.NaN, atOnce: Number.NaN };
 
 interface Lab extends BenchmarkOptions {
   readonly archive: string;
@@ -70,6 +68,18 @@ interface Point {
   /** Seconds. */
   readonly oneByOne: number;
   readonly atOnce: number;
+}
+
+/** All at the same time, over networks of their own: none takes more than an uplink's worth of the processors. */
+function allPeers(lab: Lab, sizes: readonly number[]) {
+  return Promise.all(
+    sizes.map(async (nodes) => {
+      const [oneByOne = 0, atOnce = 0] = await Promise.all(
+        [1, nodes].map((together) => uploadSeconds(lab, nodes, together)),
+      );
+      return { oneByOne, atOnce };
+    }),
+  );
 }
 
 async function uploadSeconds(
