@@ -1,6 +1,4 @@
 import { hopBytes } from '../agent-api/relay.ts';
-import { aliveIntervalMs } from '../agent-api/routes.ts';
-import type { MissingBlob } from '../agent-api/schemas.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
 import type { BlobSource } from '../image/source.ts';
@@ -8,7 +6,9 @@ import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import { AwakeClock } from './awake-clock.ts';
 import { carry, type Stop } from './carry.ts';
+import { silent, silentMs, unobtainable, unreached } from './dispatch-errors.ts';
 import type { HopEnd } from './hop-result.ts';
+import { type Customer, Order } from './order.ts';
 import { Plan } from './plan.ts';
 import type { PlanNode, Transfer } from './plan-types.ts';
 
@@ -19,10 +19,6 @@ const gatherMs = 1_000;
  * clocks of nodes that wait for their turn are wound up: they do not stall.
  */
 const tickMs = 500;
-/** An agent gives a sign every five seconds: one that has given none for so long may hang. Milliseconds. */
-const silentMs = 2 * aliveIntervalMs;
-/** A node that is fed again so often for one blob, and gets nothing of it, has failed by itself. */
-const maxTries = 8;
 
 export interface DispatchOptions {
   readonly source: BlobSource;
@@ -37,36 +33,9 @@ export interface DispatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** A node that lacks something, and can be given it. */
-export interface Customer extends Stop {
-  readonly lacks: readonly MissingBlob[];
-  readonly has: readonly Digest[];
-  readonly relays: boolean;
-  readonly fetches: boolean;
-  readonly leads: boolean;
-  readonly signal: AbortSignal;
-  /** Bytes that it got from its peers. */
-  fetched(bytes: number): void;
-}
-
 interface Underway {
   readonly transfer: Transfer;
   readonly abort: AbortController;
-}
-
-/** In vain, since the node had as much of a blob. */
-interface Tries {
-  readonly at: number;
-  readonly count: number;
-}
-
-interface Order {
-  readonly customer: Customer;
-  readonly open: Set<Digest>;
-  readonly tries: Map<Digest, Tries>;
-  /** Why nobody gave it a blob when last asked. */
-  readonly ungiven: Map<Digest, ImgctlError>;
-  readonly done: PromiseWithResolvers<void>;
 }
 
 /**
@@ -120,14 +89,7 @@ export class Dispatch implements Disposable {
     this.#got.set(name, new Map(lacks.map(({ digest, offset }) => [digest, offset])));
     this.#held.set(name, held);
     this.#stops.set(name, customer);
-    const order: Order = {
-      customer,
-      open: new Set(lacks.map(({ digest }) => digest)),
-      tries: new Map(),
-      ungiven: new Map(),
-      done: Promise.withResolvers(),
-    };
-    order.done.promise.catch(() => undefined);
+    const order = new Order(customer);
     this.#orders.set(name, order);
     this.hear(name);
     const { source } = this.#options;
@@ -298,18 +260,10 @@ export class Dispatch implements Disposable {
     if (order === undefined || !blobs.some(({ digest }) => order.open.has(digest))) return;
     const [{ digest } = { digest: undefined }] = blobs;
     if (digest !== undefined && blobs.length === 1) this.#count(transfer, node, digest, result.offset ?? 0);
-    const tries = digest === undefined || givenUp ? 0 : this.#tryAgain(order, digest);
+    const at = digest === undefined ? 0 : (this.#got.get(node)?.get(digest) ?? 0);
+    const inVain = digest !== undefined && !givenUp && order.triedInVain(digest, at);
     if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);
-    if (result.reason === 'node' || tries >= maxTries) this.#fail(node, error ?? unreached());
-  }
-
-  /** How often it was tried in vain. */
-  #tryAgain({ customer, tries }: Order, digest: Digest): number {
-    const at = this.#got.get(customer.name)?.get(digest) ?? 0;
-    const before = tries.get(digest);
-    const count = before?.at === at ? before.count + 1 : 1;
-    tries.set(digest, { at, count });
-    return count;
+    if (result.reason === 'node' || inVain) this.#fail(node, error ?? unreached());
   }
 
   #fail(name: string, reason: unknown): void {
@@ -358,28 +312,4 @@ export class Dispatch implements Disposable {
 function fedAlone(transfer: Transfer): readonly string[] {
   if (transfer.kind === 'fetch') return [transfer.to];
   return transfer.from === 'source' ? transfer.route.slice(0, 1) : transfer.route;
-}
-
-function unreached(): ImgctlError {
-  return new ImgctlError('node_stalled', 'no route to the node worked');
-}
-
-function silent(): ImgctlError {
-  return new ImgctlError('node_stalled', `the agent gave no sign of life for ${silentMs / 1000} s`, {
-    hint: 'Look at the node: its network, its load, the agent and its log.',
-    context: { phase: 'send' },
-  });
-}
-
-/** Whoever has it may come back, where it is known why it did not give it: so that is what the error is. */
-function unobtainable(node: string, digest: string, cause?: ImgctlError): ImgctlError {
-  return new ImgctlError(
-    cause?.code ?? 'blob_unknown',
-    cause?.message ?? `${digest} is neither in the archive nor on a node that answers`,
-    {
-      hint: 'Run the command again when the node that has it is back, or with an archive that holds it.',
-      context: { ...cause?.context, digest, node },
-      cause,
-    },
-  );
 }

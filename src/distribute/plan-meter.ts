@@ -7,6 +7,7 @@ export class Meter {
   #sinceMs: number | undefined;
   #windows = 0;
   #rate = 0;
+  #before = 0;
 
   add(bytes: number, atMs: number): void {
     // After a pause longer than a window it is measured anew
@@ -19,6 +20,7 @@ export class Meter {
     this.#bytes += bytes;
     const passed = atMs - this.#sinceMs;
     if (passed < windowMs) return;
+    this.#before = this.#rate;
     this.#rate = this.#bytes / passed;
     this.#windows += 1;
     this.#bytes = 0;
@@ -28,6 +30,11 @@ export class Meter {
   /** Undefined before it was measured. */
   get rate(): number | undefined {
     return this.#windows === 0 ? undefined : this.#rate;
+  }
+
+  /** What it did not fall below in the last two windows: what was held up comes all at once afterwards. */
+  get steady(): number | undefined {
+    return this.#windows < 2 ? undefined : Math.min(this.#before, this.#rate);
   }
 
   /** The last of which anything is known. */

@@ -7,6 +7,11 @@ const reviewMs = 250;
 const lagBytes = 2 * 1024 * 1024;
 const lagMs = 500;
 const headMs = 2_500;
+/** What took the place of chains that were given up says nothing for so long: those are not out of the way yet. */
+const settleMs = 1_500;
+const replacesMs = 500;
+/** As much as this stands in the buffers before a slow node, and holds up nobody. */
+const bufferedBytes = 6 * 1024 * 1024;
 const headLowMs = 1_000;
 /** Nothing at all for this long, and others move: it is not waited for. */
 const stuckMs = 1_500;
@@ -37,6 +42,9 @@ export class Pace {
   /** When anything was last heard to move. */
   #movedMs = 0;
 
+  /** When a node was last found to be slow. */
+  #markedMs = Number.NEGATIVE_INFINITY;
+
   constructor(state: PlanState) {
     this.#state = state;
   }
@@ -61,8 +69,7 @@ export class Pace {
     node.taken.add(bytes, atMs);
     if (hop.senders.length === 0) this.#source.add(bytes, atMs);
     for (const sender of hop.senders) sender.given.add(bytes / hop.senders.length, atMs);
-    const { rate } = node.taken;
-    if (rate !== undefined) this.#compare(hop, rate, atMs);
+    this.#compare(hop, atMs);
     if (atMs - transfer.reviewedMs < reviewMs) return [];
     transfer.reviewedMs = atMs;
     return this.#review(transfer, atMs);
@@ -113,10 +120,11 @@ export class Pace {
     return senders.length > 0 || this.#state.nowMs - this.#movedMs < stuckMs;
   }
 
-  #compare(hop: Hop, rate: number, atMs: number): void {
-    this.#best = Math.max(this.#best * keptPerSecond ** (Math.max(0, atMs - this.#bestMs) / 1000), rate);
+  #compare(hop: Hop, atMs: number): void {
+    const { rate, steady = 0 } = hop.node.taken;
+    this.#best = Math.max(this.#best * keptPerSecond ** (Math.max(0, atMs - this.#bestMs) / 1000), steady);
     this.#bestMs = Math.max(this.#bestMs, atMs);
-    if (hop.node.level > 0) this.#again(hop, rate);
+    if (hop.node.level > 0 && rate !== undefined) this.#again(hop, rate);
   }
 
   /** A slow node by itself shows how slow it is; or that it never was. */
@@ -135,6 +143,7 @@ export class Pace {
   }
 
   #review(transfer: TransferState, atMs: number): readonly TransferState[] {
+    if (this.#isSettling(transfer, atMs)) return [];
     let held = false;
     for (const [i, hop] of transfer.hops.entries()) {
       const before = transfer.hops[i - 1];
@@ -159,6 +168,12 @@ export class Pace {
     return this.#mark(head);
   }
 
+  #isSettling({ beganMs }: TransferState, atMs: number): boolean {
+    if (beganMs === undefined) return true;
+    const since = beganMs - this.#markedMs;
+    return since >= 0 && since < replacesMs && atMs - beganMs < settleMs;
+  }
+
   #isSlow({ node, senders }: Hop): boolean {
     if (node.level > 0) return false;
     const isLow = ({ rate }: Meter) => rate !== undefined && rate < slowBelow * this.#best;
@@ -170,15 +185,25 @@ export class Pace {
 
   #mark(hop: Hop): readonly TransferState[] {
     const { node } = hop;
+    this.#markedMs = this.#state.nowMs;
     node.level = Math.max(1, this.#levelOf(node.taken.latest));
     [node.behind] = hop.senders;
-    const shared = ({ hops }: TransferState) => hops.some((other) => other.node !== node && !other.ended);
-    return [...node.into.values()].map(({ transfer }) => transfer).filter(shared);
+    return [...node.into.values()].filter(holdsUp).map(({ transfer }) => transfer);
   }
 
   #levelOf(rate: number): number {
     return Math.max(0, Math.min(silentLevel - 1, Math.round(Math.log2(this.#best / Math.max(rate, 1e-9)))));
   }
+}
+
+/** Whether others wait for it: those behind it, and those before it once the buffers are full. */
+function holdsUp({ transfer: { hops, parcel }, node, offset }: Hop): boolean {
+  const at = hops.findIndex((hop) => hop.node === node);
+  const waits = hops.filter(({ ended }, i) => !ended && i !== at);
+  return (
+    waits.length > 0 &&
+    (hops.slice(at + 1).some(({ ended }) => !ended) || parcel.size - offset > bufferedBytes)
+  );
 }
 
 /** That it held more before this began does not say that it has more of it to give. */

@@ -16,6 +16,8 @@ export interface Running extends Flow {
   sent: number;
   /** In the buffers before the place that holds it up. */
   ahead: number;
+  /** How many, from the first on, have all of it while those behind still wait. */
+  passed: number;
   /** How far each was told to have got. */
   readonly told: number[];
   active: boolean;
@@ -37,6 +39,6 @@ export function linksOf(feeder: number, route: readonly number[], nodes: number)
 export function offsetAt(running: Running, at: number): number {
   const base = running.from + running.sent;
   const heldHop = Math.floor(running.heldAt / 2);
-  const shown = at < heldHop ? Math.max(base, Math.min(base + running.ahead, running.size - 1)) : base;
+  const shown = at < heldHop ? Math.max(base, Math.min(base + running.ahead, running.size)) : base;
   return Math.floor(Math.max(running.held[at] ?? 0, shown));
 }

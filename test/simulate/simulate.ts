@@ -176,6 +176,7 @@ class Simulation {
       heldAt: 0,
       sent: 0,
       ahead: 0,
+      passed: 0,
       told: [],
       active: false,
       over: false,
@@ -220,6 +221,7 @@ class Simulation {
       if (flow.feeder === source) this.#sourceBytes += bytes;
       this.#deliveredBytes += bytes * flow.route.length;
       if (bytes > 0) for (const i of flow.route) this.#fed(i);
+      this.#passOver(flow);
       if (flow.sent < flow.size - flow.from - 1e-6) continue;
       this.#flows.delete(flow);
       this.#changed = true;
@@ -229,6 +231,15 @@ class Simulation {
       });
       const later = model.hopMs * flow.route.length + model.commitMs;
       this.#timeline.add(this.#now + later, () => this.#complete(flow));
+    }
+  }
+
+  /** What is in the buffers before the place that holds a chain up may be all of it. */
+  #passOver(flow: Running): void {
+    while (flow.passed < Math.floor(flow.heldAt / 2) && offsetAt(flow, flow.passed) >= flow.size) {
+      const i = flow.route[flow.passed] ?? -1;
+      flow.passed += 1;
+      this.#timeline.add(this.#now + this.#scenario.model.commitMs, () => this.#arrived(flow, i));
     }
   }
 
