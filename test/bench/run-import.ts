@@ -34,27 +34,33 @@ export interface ImportRunOptions {
   readonly onProgress?: (progress: ImportProgress) => void;
   /** Some nodes may fail. */
   readonly someMayFail?: boolean;
+  /** The import is stopped when so many nodes have everything. */
+  readonly enoughNodes?: number;
 }
 
 export async function runImport(
   { operator, agents: all, caFile, tokenFile }: Cluster,
   archive: string,
-  { agents = all, args = [], onProgress, someMayFail = false }: ImportRunOptions = {},
+  { agents = all, args = [], onProgress, someMayFail = false, enoughNodes }: ImportRunOptions = {},
 ): Promise<ImportRun> {
   const [program, ...prefix] = operator.prefix;
   const nodes = agents.map(({ name, host }) => `${name}=${host.address}`).join(',');
+  const isTold = onProgress !== undefined || enoughNodes !== undefined;
   const before = await operator.traffic();
   const run = await timed(
     program,
     [
       ...[...prefix, process.execPath, bin, 'images', 'import', archive, '--relay', 'auto', ...args],
       ...['--nodes', nodes, '--ca-file', caFile, '--token-file', tokenFile],
-      ...['--output', onProgress === undefined ? 'json' : 'ndjson'],
+      ...['--output', isTold ? 'ndjson' : 'json'],
     ],
-    { statuses: someMayFail ? [0, 3] : [0], ...(onProgress && { onLine: progressLines(onProgress) }) },
+    {
+      statuses: [0, ...(someMayFail ? [3] : []), ...(enoughNodes === undefined ? [] : [130])],
+      ...(isTold && { onLine: eventLines(onProgress, enoughNodes) }),
+    },
   );
   const after = await operator.traffic();
-  const text = onProgress === undefined ? run.stdout : (run.stdout.trimEnd().split('\n').at(-1) ?? '');
+  const text = !isTold ? run.stdout : (run.stdout.trimEnd().split('\n').at(-1) ?? '');
   const result = JSON.parse(text) as { readonly nodes: readonly NodeResult[] };
   return {
     ...run,
@@ -65,8 +71,11 @@ export async function runImport(
   };
 }
 
-function progressLines(onProgress: (progress: ImportProgress) => void) {
-  return (line: string) => {
-    if (line.includes('"type":"progress"')) onProgress(JSON.parse(line) as ImportProgress);
+function eventLines(onProgress: ImportRunOptions['onProgress'], enoughNodes = Number.POSITIVE_INFINITY) {
+  let finished = 0;
+  return (line: string, stop: () => void) => {
+    if (line.includes('"type":"progress"')) onProgress?.(JSON.parse(line) as ImportProgress);
+    if (line.includes('"type":"outcome"') && line.includes('"status":"imported"')) finished += 1;
+    if (finished >= enoughNodes) stop();
   };
 }

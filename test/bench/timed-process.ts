@@ -15,8 +15,8 @@ export interface Timed {
 export interface TimedOptions {
   /** Exit statuses that are no failure; default: 0 alone. */
   readonly statuses?: readonly number[];
-  /** Told of each line of standard output as it comes. */
-  readonly onLine?: (line: string) => void;
+  /** Told of each line of standard output as it comes; `stop` is Ctrl-C. */
+  readonly onLine?: (line: string, stop: () => void) => void;
 }
 
 /** None of what is measured takes longer. */
@@ -41,7 +41,8 @@ export async function timed(
   child.stdout.on('data', (text) => {
     stdout += text;
   });
-  if (onLine !== undefined) createInterface(child.stdout).on('line', onLine);
+  const stop = () => child.kill('SIGINT');
+  if (onLine !== undefined) createInterface(child.stdout).on('line', (line) => onLine(line, stop));
   child.stderr.on('data', (text) => {
     stderr += text;
   });
