@@ -26,6 +26,11 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import('./commands/agent.ts')).agentCommand,
   },
   {
+    names: ['registries', 'registry'],
+    summary: 'say where images would be pulled from, and configure containerd',
+    load: async () => (await import('./commands/registries.ts')).registriesCommand,
+  },
+  {
     names: ['init'],
     summary: 'make the certificates and the token of a cluster',
     load: async () => (await import('./commands/init.ts')).initCommand,

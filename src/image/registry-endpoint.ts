@@ -45,6 +45,11 @@ export function hostOfRegistry(registry: string): string {
   return registry === 'docker.io' ? hubHost : registry;
 }
 
+/** The other way round: what a registry is called whose host is this. */
+export function registryOfHost(host: string): string {
+  return host === hubHost ? 'docker.io' : host;
+}
+
 /** Plain HTTP is spoken without being told to on this machine alone, on ports that are not of HTTPS. */
 export function schemeOfHost(host: string): 'http' | 'https' {
   const [, name = '', port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
