@@ -4,7 +4,7 @@ import { formatReference, type Reference } from '../image/reference.ts';
 
 /** A credential by what it is and where it stands: never what it says. */
 export interface NamedCredential {
-  readonly kind: 'password' | 'identity' | 'registry';
+  readonly kind: 'password' | 'identity' | 'registry' | 'helper';
   readonly source: string;
 }
 
@@ -13,7 +13,12 @@ export interface ExplainOptions {
   credentialsOf(endpoint: ConfiguredEndpoint): Promise<readonly NamedCredential[]>;
 }
 
-const kindNames = { password: 'password', identity: 'refresh token', registry: 'token' } as const;
+const kindNames = {
+  password: 'password',
+  identity: 'refresh token',
+  registry: 'token',
+  helper: 'what a helper gives, by way',
+} as const;
 
 /** Which servers would be asked for an image, in which order, and as whom. @throws ImgctlError `config_invalid` */
 export async function explainReference(

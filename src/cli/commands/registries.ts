@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
 import { addOutputOptions, type OutputOptions } from '../options.ts';
+import type { RegistryAccessOptions } from '../registry-access.ts';
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts';
 
 const explainExamples = `
@@ -32,10 +33,12 @@ function explainCommand(context: CommandContext): Command {
       'Says which servers would be asked for an image, in which order, and with which credentials.',
     )
     .argument('<ref>', 'the image');
-  addRegistryOptions(command);
+  addRegistryOptions(command)
+    .option('--kubeconfig <file>', 'which kubeconfig to read pull secrets with (default: wherever it is)')
+    .option('--context <name>', 'which context of the kubeconfig');
   return addOutputOptions(command)
     .addHelpText('after', explainExamples)
-    .action(async (ref: string, options: RegistryOptions & OutputOptions) => {
+    .action(async (ref: string, options: RegistryAccessOptions & OutputOptions) => {
       const { parseReference } = await import('../../image/reference.ts');
       const { registryAccess } = await import('../registry-access.ts');
       const { explainReference } = await import('../explain-reference.ts');
