@@ -12,7 +12,7 @@ export interface CommandGroup {
 export const commandGroups: readonly CommandGroup[] = [
   {
     names: ['images', 'image'],
-    summary: 'import, list, remove and share images of every node',
+    summary: 'import, pull, list, remove and share images of every node',
     load: async () => (await import('./commands/images.ts')).imagesCommand,
   },
   {

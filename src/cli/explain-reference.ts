@@ -10,7 +10,7 @@ export interface NamedCredential {
 
 export interface ExplainOptions {
   readonly hosts: RegistryHosts;
-  credentialsOf(endpoint: ConfiguredEndpoint): Promise<readonly NamedCredential[]>;
+  sourcesOf(endpoint: ConfiguredEndpoint): Promise<readonly NamedCredential[]>;
 }
 
 const kindNames = {
@@ -23,13 +23,13 @@ const kindNames = {
 /** Which servers would be asked for an image, in which order, and as whom. @throws ImgctlError `config_invalid` */
 export async function explainReference(
   reference: Reference,
-  { hosts, credentialsOf }: ExplainOptions,
+  { hosts, sourcesOf }: ExplainOptions,
 ): Promise<{ readonly lines: readonly string[]; readonly details: Readonly<Record<string, unknown>> }> {
   const image = formatReference(reference);
   const endpoints = await hosts.endpointsOf(reference);
   const explained = await Promise.all(
     endpoints.map(async (endpoint) => {
-      const credentials = await credentialsOf(endpoint);
+      const credentials = await sourcesOf(endpoint);
       return {
         url: endpoint.url,
         repository: endpoint.repository,

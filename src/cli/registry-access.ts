@@ -1,24 +1,21 @@
-import { credentialFiles, type FoundDocument } from '../config/credentials/credential-files.ts';
-import { type CredentialSource, credentialSources } from '../config/credentials/credential-sources.ts';
+import type { FoundDocument } from '../config/credentials/credential-files.ts';
 import { pullSecretDocument } from '../config/credentials/pull-secret.ts';
-import type { ConfiguredEndpoint } from '../config/registries/configured-endpoint.ts';
-import { type RegistryHosts, registryHosts } from '../config/registries/registry-hosts.ts';
+import { registryHosts } from '../config/registries/registry-hosts.ts';
+import { type ConfiguredRegistries, registrySettings } from '../config/registries/registry-settings.ts';
+import { environmentProxy } from '../discovery/kubernetes/environment-proxy.ts';
 import type { Reporter } from '../output/reporter.ts';
+import type { RegistrySettings } from '../registry/registry.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { CliIo } from './context.ts';
 import type { NodeOptions } from './options.ts';
 import type { RegistryOptions } from './registry-options.ts';
 
-export interface RegistryAccess {
-  readonly hosts: RegistryHosts;
-  /** Who one may be there, in the order in which they are tried. */
-  credentialsOf(endpoint: ConfiguredEndpoint): Promise<readonly CredentialSource[]>;
-}
+export type RegistryAccess = RegistrySettings & ConfiguredRegistries;
 
 export type RegistryAccessOptions = RegistryOptions & Pick<NodeOptions, 'kubeconfig' | 'context' | 'config'>;
 
 /**
- * What the options, else this machine, say of registries: where they are, and who one is there.
+ * What the options, else this machine, say of registries: where they are, who one is there, and how one gets there.
  * @throws ImgctlError `config_invalid`, `usage`, `discovery_failed`: a secret of the cluster cannot be read
  */
 export async function registryAccess(
@@ -26,19 +23,14 @@ export async function registryAccess(
   io: CliIo,
   reporter: Reporter,
 ): Promise<RegistryAccess> {
+  const { env, signal } = io;
   const hosts = await registryHosts(options);
   for (const warning of hosts.warnings) reporter.warn(`${hosts.origin}: ${warning}`);
-  const secrets = await pullSecrets(options, io);
-  const search = { env: io.env, onWarning: (message: string) => reporter.warn(message) };
-  let files: Promise<readonly FoundDocument[]> | undefined;
+  const documents = await pullSecrets(options, io);
+  const onWarning = (message: string) => reporter.warn(message);
   return {
-    hosts,
-    credentialsOf: async ({ auth, account }) => {
-      files ??= credentialFiles(search);
-      const own =
-        auth === undefined ? [] : [{ kind: auth.kind, source: hosts.origin ?? '', get: async () => auth }];
-      return [...own, ...credentialSources([...secrets, ...(await files)], account, search)];
-    },
+    ...registrySettings({ hosts, documents, env, signal, onWarning }),
+    proxyOf: (url) => environmentProxy(url, env),
   };
 }
 

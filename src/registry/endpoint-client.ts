@@ -81,7 +81,9 @@ export class EndpointClient {
         error = await this.#refusal(answer, asked.what);
         if (!passing.has(answer.statusCode)) throw error;
       } catch (thrown) {
-        if (!hasCode(thrown, 'registry_unreachable') || signal?.aborted) throw thrown;
+        // A name that nobody knows does not come to be known in a few seconds
+        const hopeless = !hasCode(thrown, 'registry_unreachable') || thrown.context.reason === 'ENOTFOUND';
+        if (hopeless || signal?.aborted) throw thrown;
         error = thrown;
       }
       if (attempt >= patience.attempts || delayMs > patience.longestDelayMs) throw error;

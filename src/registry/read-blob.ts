@@ -5,6 +5,7 @@ import type { EndpointClient, Patience } from './endpoint-client.ts';
 import { protocolError } from './registry-errors.ts';
 import type { Repository } from './repository.ts';
 import type { Answer } from './transport.ts';
+import { Waiting } from './waiting.ts';
 
 export interface RegistryBlob {
   readonly digest: Digest;
@@ -16,8 +17,12 @@ export interface RegistryBlob {
 /** A body that breaks this often without a byte in between is given up. */
 const maxFruitless = 4;
 
-/** Servers that gave wrong bytes for a blob: they are not asked for it again. */
-export type Spoilt = Map<Digest, Set<string>>;
+/** What is remembered from one blob to the next. */
+export class BlobReads {
+  /** Servers that gave wrong bytes for a blob: they are not asked for it again. */
+  readonly spoilt = new Map<Digest, ReadonlySet<string>>();
+  readonly waiting = new Waiting();
+}
 
 /**
  * A blob's bytes from `offset` on. A body that breaks off is taken up where it did, on any server that has the blob.
@@ -27,26 +32,26 @@ export type Spoilt = Map<Digest, Set<string>>;
 export async function* readBlob(
   blob: RegistryBlob,
   offset: number,
-  spoilt: Spoilt,
+  reads: BlobReads,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const { digest, size } = blob;
   const hash = offset === 0 ? createHash(digestAlgorithm(digest)) : undefined;
   const from = new Set<string>();
-  if (size === 0) verify(hash, blob, from, spoilt);
+  if (size === 0) verify(hash, blob, from, reads);
   let at = offset;
   for (let fruitless = 0; at < size; ) {
-    const opened = await open(blob, at, spoilt, signal);
+    const opened = await reads.waiting.during(open(blob, at, reads, signal));
     from.add(opened.client.url.host);
     const begun = at;
     let failure: unknown;
     try {
-      for await (const chunk of chunksOf(opened, signal)) {
+      for await (const chunk of chunksOf(opened, reads, signal)) {
         at += chunk.byteLength;
         if (at > size) throw wrongSize(opened.client, blob);
         hash?.update(chunk);
         // Whoever stores it must not get its last bytes where they are wrong
-        if (at === size) verify(hash, blob, from, spoilt);
+        if (at === size) verify(hash, blob, from, reads);
         yield chunk;
       }
     } catch (error) {
@@ -61,16 +66,17 @@ export async function* readBlob(
 
 async function* chunksOf(
   { answer, client, skip }: Opened,
+  { waiting }: BlobReads,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const body = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   let left = skip;
   try {
-    for (let chunk = await nextChunk(body, client, signal); chunk !== undefined; ) {
+    for (let chunk = await waiting.during(nextChunk(body, client, signal)); chunk !== undefined; ) {
       const rest = chunk.subarray(Math.min(left, chunk.byteLength));
       left -= chunk.byteLength - rest.byteLength;
       if (rest.byteLength > 0) yield rest;
-      chunk = await nextChunk(body, client, signal);
+      chunk = await waiting.during(nextChunk(body, client, signal));
     }
   } finally {
     answer.body.on('error', () => {}).destroy();
@@ -100,14 +106,15 @@ interface Opened {
 async function open(
   blob: RegistryBlob,
   at: number,
-  spoilt: Spoilt,
+  reads: BlobReads,
   signal: AbortSignal | undefined,
 ): Promise<Opened> {
   let failure: unknown;
   for (const repository of blob.in) {
     try {
       return await repository.fromAny('pull', signal, (client, patience) => {
-        if (spoilt.get(blob.digest)?.has(client.url.host)) throw mismatch(blob.digest, [client.url.host]);
+        if (reads.spoilt.get(blob.digest)?.has(client.url.host))
+          throw mismatch(blob.digest, [client.url.host]);
         return openAt(client, blob, { at, patience, signal });
       });
     } catch (error) {
@@ -141,9 +148,9 @@ async function openAt(
     : protocolError(client.url.host, `it gave other bytes of ${what} than those asked for`);
 }
 
-function verify(hash: Hash | undefined, { digest }: RegistryBlob, from: Set<string>, spoilt: Spoilt): void {
+function verify(hash: Hash | undefined, { digest }: RegistryBlob, from: Set<string>, reads: BlobReads): void {
   if (hash === undefined || hash.digest('hex') === digestHex(digest)) return;
-  spoilt.set(digest, new Set([...(spoilt.get(digest) ?? []), ...from]));
+  reads.spoilt.set(digest, new Set([...(reads.spoilt.get(digest) ?? []), ...from]));
   throw mismatch(digest, [...from]);
 }
 

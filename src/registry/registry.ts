@@ -21,7 +21,7 @@ import type { ImageSource, SourceImage } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import { fetchManifest } from './fetch-manifest.ts';
 import { ImageDocuments } from './image-documents.ts';
-import { type RegistryBlob, readBlob, type Spoilt } from './read-blob.ts';
+import { BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
 import { openRepository, type RegistrySettings, type Repository } from './repository.ts';
 import { Transport } from './transport.ts';
 
@@ -40,6 +40,8 @@ export interface RegistryImagesOptions {
 export interface RegistryImages extends ImageSource {
   /** References that could not be had, an error each. */
   readonly failed: readonly ImgctlError[];
+  /** When a registry was last waited for, by `performance.now()`; -Infinity: never. */
+  waitedAt(): number;
 }
 
 /** Images of registries, in the order of their references. Throws only what `settings` does, and the signal's reason. */
@@ -67,12 +69,12 @@ export async function openRegistryImages(
     ),
   );
   const open = resources.move();
-  const spoilt: Spoilt = new Map();
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    waitedAt: () => pulled.waitedAt,
     sizeOf: (digest) => pulled.sizeOf(digest),
-    read: (digest, offset, reading) => pulled.read(digest, offset, spoilt, reading),
+    read: (digest, offset, reading) => pulled.read(digest, offset, reading),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }
@@ -80,22 +82,22 @@ export async function openRegistryImages(
 /** What is known of the blobs of all references. */
 class Pulled {
   readonly #documents = new ImageDocuments();
+  readonly #reads = new BlobReads();
   readonly #blobs = new Map<Digest, { readonly size: number; readonly in: Repository[] }>();
+
+  get waitedAt(): number {
+    return this.#reads.waiting.at;
+  }
 
   sizeOf(digest: Digest): number | undefined {
     return this.#documents.get(digest)?.byteLength ?? this.#blobs.get(digest)?.size;
   }
 
-  async *read(
-    digest: Digest,
-    offset: number,
-    spoilt: Spoilt,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Uint8Array> {
+  async *read(digest: Digest, offset: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     const document = this.#documents.get(digest);
     const blob = this.#blobs.get(digest);
     if (document !== undefined) yield document.slice(offset);
-    else if (blob !== undefined) yield* readBlob({ digest, ...blob }, offset, spoilt, signal);
+    else if (blob !== undefined) yield* readBlob({ digest, ...blob }, offset, this.#reads, signal);
     else throw new ImgctlError('blob_unknown', `${digest} is of no image that is pulled`);
   }
 
@@ -135,7 +137,7 @@ class Pulled {
     if (isIndexType(mediaType) || isManifestType(mediaType))
       return (await fetchManifest(repository, { digest }, signal)).bytes;
     const blob: RegistryBlob = { digest, size, in: [repository] };
-    const source = { sizeOf: () => size, read: () => readBlob(blob, 0, new Map(), signal) };
+    const source = { sizeOf: () => size, read: () => readBlob(blob, 0, this.#reads, signal) };
     if (!isImageConfigType(mediaType)) throw new ImgctlError('internal', `${mediaType} is no document`);
     return readDocument(source, descriptor, signal);
   }

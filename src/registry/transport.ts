@@ -1,5 +1,6 @@
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { ImgctlError } from '../errors.ts';
 import type { EndpointTls } from '../image/registry-endpoint.ts';
 import { orAborted } from '../streams/or-aborted.ts';
 import { connectionError } from './registry-errors.ts';
@@ -56,19 +57,33 @@ export class Transport implements AsyncDisposable {
 
   #dispatcher(url: URL, { tls = {}, connectTimeoutMs = connectMs }: TransportRequest): Dispatcher {
     const proxy = this.#proxyOf(url);
-    const key = JSON.stringify([tls.ca, tls.cert, tls.key, tls.skipVerify, connectTimeoutMs, proxy]);
+    if (proxy !== undefined && !/^https?:$/.test(URL.parse(proxy)?.protocol ?? '')) throw noProxy();
+    const isTls = url.protocol === 'https:';
+    const { ca, cert, key: own, skipVerify } = tls;
+    const key = JSON.stringify([isTls, ca, cert, own, skipVerify, connectTimeoutMs, proxy]);
     let dispatcher = this.#dispatchers.get(key);
     if (dispatcher === undefined) {
-      const connect = { timeout: connectTimeoutMs, ...tlsOptions(tls) };
+      const connect = { timeout: connectTimeoutMs, ...(isTls ? tlsOptions(tls) : {}) };
       const options = { connect, maxHeaderSize: maxHeaderBytes, pipelining: 1, allowH2: false };
       dispatcher =
         proxy === undefined
           ? new Agent(options)
-          : new ProxyAgent({ ...options, uri: proxy, requestTls: connect, proxyTls: { ca: trusted() } });
+          : new ProxyAgent({ ...options, uri: proxy, requestTls: connect, ...proxyTls(proxy) });
       this.#dispatchers.set(key, dispatcher);
     }
     return dispatcher;
   }
+}
+
+/** Without its address: there may be a password in it. */
+function noProxy(): ImgctlError {
+  return new ImgctlError('config_invalid', 'the environment names a proxy that is no address of one', {
+    hint: 'Write HTTPS_PROXY and HTTP_PROXY as http://HOST:PORT; NO_PROXY names what is reached without one.',
+  });
+}
+
+function proxyTls(proxy: string) {
+  return proxy.startsWith('https:') ? { proxyTls: { ca: trusted() } } : {};
 }
 
 function tlsOptions({ ca, cert, key, skipVerify }: EndpointTls) {

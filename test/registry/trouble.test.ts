@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { mediaTypes } from '../../src/image/media-types.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { ownEndpoint } from '../../src/image/registry-endpoint.ts';
-import { indexOf, randomImage } from '../support/archives.ts';
+import { blobOf, indexOf, randomImage } from '../support/archives.ts';
 import { breakOff, refuse, startFakeRegistry } from '../support/registry/fake-registry.ts';
 import { startProxy } from '../support/registry/proxy.ts';
 import { pull, readAll } from './pulled.ts';
@@ -165,6 +166,40 @@ describe('a registry in trouble', () => {
     expect(none.failed).toMatchObject([{ code: 'platform_missing' }]);
   });
 
+  it('is read no faster than what it gives is taken', async () => {
+    const zeros = blobOf(mediaTypes.ociLayer, Buffer.alloc(40_000_000));
+    const manifest = blobOf(mediaTypes.ociManifest, {
+      schemaVersion: 2,
+      config: image.config.descriptor,
+      layers: [zeros.descriptor],
+    });
+    const large = { target: manifest.descriptor, blobs: [manifest, image.config, zeros] };
+    await using registry = await startFakeRegistry({ tags: { 'app:1': large } });
+    await using images = await pull([`${registry.host}/app:1`]);
+    let sent = 0;
+    registry.faults.push({
+      path: /blobs/,
+      answer(response, bytes = Buffer.alloc(0)) {
+        response.writeHead(200, { 'content-length': bytes.byteLength });
+        const goOn = () => {
+          while (sent < bytes.byteLength && !response.destroyed) {
+            const chunk = bytes.subarray(sent, sent + 65_536);
+            sent += chunk.byteLength;
+            if (!response.write(chunk)) return void response.once('drain', goOn);
+          }
+          response.end();
+        };
+        goOn();
+      },
+    });
+    const reading = images.read(zeros.descriptor.digest, 0)[Symbol.asyncIterator]();
+    await reading.next();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // What the buffers of both sockets hold, and no more
+    expect(sent).toBeLessThan(20_000_000);
+    await reading.return?.();
+  });
+
   it('ends at once when it is interrupted', async () => {
     await using registry = await startFakeRegistry({ tags });
     registry.faults.push({ path: /manifests/, answer: () => undefined });
@@ -274,5 +309,13 @@ describe('a proxy', () => {
     expect(images.failed).toEqual([]);
     expect(await readAll(images, digest)).toEqual(layer.bytes);
     expect(proxy.asked[0]).toBe(`${registry.url}/v2/app/manifests/1`);
+  });
+
+  it('has to be one, and is not told where it is none: its address may hold a password', async () => {
+    await using images = await pull(['registry.example.com/app'], {
+      proxyOf: () => 'socks5://me:secret@p:1',
+    });
+    expect(images.failed).toMatchObject([{ code: 'config_invalid' }]);
+    expect(JSON.stringify(images.failed)).not.toContain('secret');
   });
 });
