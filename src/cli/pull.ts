@@ -35,7 +35,9 @@ export async function pull(
     platforms,
     maxParallel,
     signal,
-    onResolved: (reference, digest) => reporter.note(`${formatReference(reference)} is ${digest}`),
+    onResolved: (reference, digest) => {
+      if (reference.digest === undefined) reporter.note(`${formatReference(reference)} is ${digest}`);
+    },
   });
   const [first] = source.failed;
   const told = source.images.length === 0 ? source.failed.slice(1) : source.failed;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Credential, type EndpointTls, isLoopback } from '../image/registry-endpoint.ts';
 import type { Challenge } from './challenge.ts';
 import { leave, readBounded } from './read-bounded.ts';
-import { protocolError } from './registry-errors.ts';
+import { connectionError, protocolError, tokenServerError } from './registry-errors.ts';
 import type { Answer, Transport } from './transport.ts';
 
 /** Token servers, as the distribution project's documents on token and OAuth 2 authentication have them. */
@@ -50,7 +50,11 @@ export async function fetchToken(wanted: TokenRequest): Promise<Token | undefine
     await leave(answer);
     return undefined;
   }
-  return { ...(await readToken(answer, realm, now)) };
+  try {
+    return await readToken(answer, realm, now);
+  } catch (error) {
+    throw connectionError(error, realm, signal);
+  }
 }
 
 /** No credential goes where anybody on the way could read it, unless the registry itself is spoken to so. */
@@ -105,11 +109,7 @@ export function basicHeader({ username, password }: Extract<Credential, { kind: 
 async function readToken(answer: Answer, realm: URL, now: number): Promise<Token> {
   if (answer.statusCode !== 200) {
     await leave(answer);
-    throw protocolError(
-      realm.host,
-      `its token server answered ${answer.statusCode}`,
-      'It may pass: try again.',
-    );
+    throw tokenServerError(realm.host, answer.statusCode);
   }
   const bytes = await readBounded(answer, maxTokenBytes);
   const { token, access_token, expires_in = defaultSeconds } = parseToken(bytes);

@@ -79,6 +79,15 @@ export function refusedError(
   );
 }
 
+/** One that is overloaded or restarts is as one that cannot be reached: it may pass. */
+export function tokenServerError(host: string, status: number): ImgctlError {
+  const code = status === 429 || status >= 500 ? 'registry_unreachable' : 'registry_failed';
+  return new ImgctlError(code, `the token server ${host} answered ${status}`, {
+    hint: 'It may pass: try again.',
+    context: { registry: host, status },
+  });
+}
+
 export function protocolError(host: string, message: string, hint?: string): ImgctlError {
   return new ImgctlError('registry_failed', `${host}: ${message}`, {
     hint: hint ?? 'Check that what listens there is a registry, and what proxy may be in between.',

@@ -225,6 +225,32 @@ describe.skipIf(!hasRegistry)('images pull', () => {
     expect(status).toBe(0);
   });
 
+  it('does not take nodes for stalled that wait for a registry', async () => {
+    const image = await randomImage({ layers: 1, layerSize: 300_000, seed: 'slow', gzip: true });
+    await using fake = await startFakeRegistry({ tags: { 'app:1': image } });
+    fake.faults.push({
+      path: new RegExp(`${image.layers[0]?.descriptor.digest}`),
+      answer(response, bytes = Buffer.alloc(0)) {
+        response.writeHead(200, { 'content-length': bytes.byteLength });
+        response.write(bytes.subarray(0, 1000));
+        setTimeout(() => response.end(bytes.subarray(1000)), 2_500);
+      },
+    });
+    const args = [
+      'images',
+      'pull',
+      `${fake.host}/app:1`,
+      ...nodes,
+      '--stall-timeout',
+      '1s',
+      '--retries',
+      '0',
+    ];
+    const { status, stdout } = await runCli([...args, '-o', 'json']);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true });
+    expect(status).toBe(0);
+  });
+
   it('names the registry where it gives bytes that are not those of their digest', async () => {
     const image = await randomImage({ layers: 1, layerSize: 200_000, seed: 'damaged' });
     const [layer] = image.layers;

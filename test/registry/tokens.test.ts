@@ -87,6 +87,20 @@ describe('a registry that wants a token', () => {
     expect(given).toBe(2);
   });
 
+  it('is waited for where its token server is overloaded for a moment', async () => {
+    const guard = registry.guard;
+    let busy = 2;
+    registry.guard = (request, response, body) => {
+      if (!request.url?.startsWith('/token') || busy === 0) return guard?.(request, response, body) ?? false;
+      busy -= 1;
+      response.writeHead(busy === 1 ? 429 : 503).end();
+      return true;
+    };
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toEqual([]);
+    expect(busy).toBe(0);
+  });
+
   it('is given one for a refresh token, which nobody else sees', async () => {
     grant = (_, body) => {
       const form = new URLSearchParams(body);

@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { mediaTypes } from '../../src/image/media-types.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { ownEndpoint } from '../../src/image/registry-endpoint.ts';
+import { readBounded } from '../../src/registry/read-bounded.ts';
 import { blobOf, indexOf, randomImage } from '../support/archives.ts';
 import { breakOff, refuse, startFakeRegistry } from '../support/registry/fake-registry.ts';
 import { startProxy } from '../support/registry/proxy.ts';
@@ -137,6 +139,20 @@ describe('a registry in trouble', () => {
     registry.faults.push(refuse(/manifests/, 200, {}, ' '.repeat(9 * 1024 * 1024)));
     await using images = await pull([`${registry.host}/app:1`]);
     expect(images.failed).toMatchObject([{ code: 'document_too_large' }]);
+  });
+
+  it('cannot hold anybody up with an answer that does not end', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push({
+      path: /manifests/,
+      answer(response) {
+        response.writeHead(200);
+        const drip = setInterval(() => response.write(' '), 20);
+        response.on('close', () => clearInterval(drip));
+      },
+    });
+    const answer = await request(`${registry.url}/v2/app/manifests/1`);
+    await expect(readBounded(answer, 1024, 200)).rejects.toMatchObject({ code: 'registry_unreachable' });
   });
 
   it('is told to be none where it gives what is no image', async () => {
