@@ -26,6 +26,7 @@ _imgctl() {
     'imgctl:images' | 'imgctl:image') command='imgctl images' ;;
     'imgctl:nodes' | 'imgctl:node') command='imgctl nodes' ;;
     'imgctl:agent') command='imgctl agent' ;;
+    'imgctl:registries' | 'imgctl:registry') command='imgctl registries' ;;
     'imgctl:init') command='imgctl init' ;;
     'imgctl:token') command='imgctl token' ;;
     'imgctl:ctr') command='imgctl ctr' ;;
@@ -34,6 +35,7 @@ _imgctl() {
     'imgctl:completion') command='imgctl completion' ;;
     'imgctl:help') command='imgctl help' ;;
     'imgctl images:import') command='imgctl images import' ;;
+    'imgctl images:pull') command='imgctl images pull' ;;
     'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
     'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
     'imgctl images:sync') command='imgctl images sync' ;;
@@ -44,6 +46,8 @@ _imgctl() {
     'imgctl agent:deploy') command='imgctl agent deploy' ;;
     'imgctl agent:image') command='imgctl agent image' ;;
     'imgctl agent:manifest') command='imgctl agent manifest' ;;
+    'imgctl registries:explain') command='imgctl registries explain' ;;
+    'imgctl registries:render') command='imgctl registries render' ;;
     'imgctl token:rotate') command='imgctl token rotate' ;;
     'imgctl ctr:image' | 'imgctl ctr:images' | 'imgctl ctr:i') command='imgctl ctr image' ;;
     'imgctl ctr image:import') command='imgctl ctr image import' ;;
@@ -81,6 +85,34 @@ _imgctl() {
       'imgctl images import:--wire-compression' | \
       'imgctl images import:-o' | \
       'imgctl images import:--output' | \
+      'imgctl images pull:-f' | \
+      'imgctl images pull:--file' | \
+      'imgctl images pull:--nodes' | \
+      'imgctl images pull:--discover' | \
+      'imgctl images pull:--selector' | \
+      'imgctl images pull:--exclude' | \
+      'imgctl images pull:--kubeconfig' | \
+      'imgctl images pull:--context' | \
+      'imgctl images pull:--agent-port' | \
+      'imgctl images pull:--ca-file' | \
+      'imgctl images pull:--cert' | \
+      'imgctl images pull:--key' | \
+      'imgctl images pull:--token-file' | \
+      'imgctl images pull:--config' | \
+      'imgctl images pull:--driver' | \
+      'imgctl images pull:--microk8s-token-file' | \
+      'imgctl images pull:--microk8s-ca' | \
+      'imgctl images pull:--registries' | \
+      'imgctl images pull:--hosts-dir' | \
+      'imgctl images pull:--pull-secret' | \
+      'imgctl images pull:--platform' | \
+      'imgctl images pull:--retries' | \
+      'imgctl images pull:--stall-timeout' | \
+      'imgctl images pull:--max-parallel' | \
+      'imgctl images pull:--via' | \
+      'imgctl images pull:--max-rate' | \
+      'imgctl images pull:-o' | \
+      'imgctl images pull:--output' | \
       'imgctl images list:--nodes' | \
       'imgctl images list:--discover' | \
       'imgctl images list:--selector' | \
@@ -197,6 +229,17 @@ _imgctl() {
       'imgctl agent manifest:--listen' | \
       'imgctl agent manifest:--probe-port' | \
       'imgctl agent manifest:--max-rate' | \
+      'imgctl registries explain:--registries' | \
+      'imgctl registries explain:--hosts-dir' | \
+      'imgctl registries explain:--pull-secret' | \
+      'imgctl registries explain:--kubeconfig' | \
+      'imgctl registries explain:--context' | \
+      'imgctl registries explain:-o' | \
+      'imgctl registries explain:--output' | \
+      'imgctl registries render:--to' | \
+      'imgctl registries render:--registries' | \
+      'imgctl registries render:-o' | \
+      'imgctl registries render:--output' | \
       'imgctl init:--dir' | \
       'imgctl init:--host' | \
       'imgctl init:--client' | \
@@ -326,6 +369,32 @@ _imgctl() {
   'imgctl images import:--max-rate') :; return ;;
   'imgctl images import:--wire-compression') _imgctl_words 'auto zstd none' "$current"; return ;;
   'imgctl images import:-o' | 'imgctl images import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images pull:-f' | 'imgctl images pull:--file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--nodes') :; return ;;
+  'imgctl images pull:--discover') :; return ;;
+  'imgctl images pull:--selector') :; return ;;
+  'imgctl images pull:--exclude') :; return ;;
+  'imgctl images pull:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--context') :; return ;;
+  'imgctl images pull:--agent-port') :; return ;;
+  'imgctl images pull:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images pull:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--hosts-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl images pull:--pull-secret') :; return ;;
+  'imgctl images pull:--platform') :; return ;;
+  'imgctl images pull:--retries') :; return ;;
+  'imgctl images pull:--stall-timeout') :; return ;;
+  'imgctl images pull:--max-parallel') :; return ;;
+  'imgctl images pull:--via') _imgctl_words 'command' "$current"; return ;;
+  'imgctl images pull:--max-rate') :; return ;;
+  'imgctl images pull:-o' | 'imgctl images pull:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images list:--nodes') :; return ;;
   'imgctl images list:--discover') :; return ;;
   'imgctl images list:--selector') :; return ;;
@@ -434,6 +503,15 @@ _imgctl() {
   'imgctl agent manifest:--listen') :; return ;;
   'imgctl agent manifest:--probe-port') :; return ;;
   'imgctl agent manifest:--max-rate') :; return ;;
+  'imgctl registries explain:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl registries explain:--hosts-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl registries explain:--pull-secret') :; return ;;
+  'imgctl registries explain:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl registries explain:--context') :; return ;;
+  'imgctl registries explain:-o' | 'imgctl registries explain:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl registries render:--to') _imgctl_files -d "$current"; return ;;
+  'imgctl registries render:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl registries render:-o' | 'imgctl registries render:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl init:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl init:--host') :; return ;;
   'imgctl init:--client') :; return ;;
@@ -513,6 +591,7 @@ _imgctl() {
     'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
     'imgctl images') _imgctl_words '-h --help' "$current" ;;
     'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --wire-compression --no-stream --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images pull') _imgctl_words '-f --file --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --registries --hosts-dir --pull-secret --platform --all-platforms --pin --no-unpack --retries --stall-timeout --max-parallel --via --max-rate --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -525,6 +604,9 @@ _imgctl() {
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent image') _imgctl_words '-o --output --tag -h --help' "$current" ;;
     'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate -h --help' "$current" ;;
+    'imgctl registries') _imgctl_words '-h --help' "$current" ;;
+    'imgctl registries explain') _imgctl_words '--registries --hosts-dir --pull-secret --kubeconfig --context -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl registries render') _imgctl_words '--to --registries -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl init') _imgctl_words '--dir --renew --host --client -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl token') _imgctl_words '-h --help' "$current" ;;
     'imgctl token rotate') _imgctl_words '--dir --keep -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -548,11 +630,12 @@ _imgctl() {
   fi
 
   case $command in
-  'imgctl') _imgctl_words 'images image nodes node agent init token ctr config doctor completion help' "$current" ;;
-  'imgctl images') _imgctl_words 'import list ls rm remove sync' "$current" ;;
+  'imgctl') _imgctl_words 'images image nodes node agent registries registry init token ctr config doctor completion help' "$current" ;;
+  'imgctl images') _imgctl_words 'import pull list ls rm remove sync' "$current" ;;
   'imgctl images import') _imgctl_files -f "$current" ;;
   'imgctl nodes') _imgctl_words 'list ls' "$current" ;;
   'imgctl agent') _imgctl_words 'run install uninstall deploy image manifest' "$current" ;;
+  'imgctl registries') _imgctl_words 'explain render' "$current" ;;
   'imgctl token') _imgctl_words 'rotate' "$current" ;;
   'imgctl ctr') _imgctl_words 'image images i' "$current" ;;
   'imgctl ctr image') _imgctl_words 'import list ls rm remove delete del tag export' "$current" ;;
@@ -560,7 +643,7 @@ _imgctl() {
   'imgctl ctr image export') _imgctl_files -f "$current" ;;
   'imgctl config') _imgctl_words 'view use set unset' "$current" ;;
   'imgctl completion') _imgctl_words 'bash zsh fish' "$current" ;;
-  'imgctl help') _imgctl_words 'images nodes agent init token ctr config doctor completion' "$current" ;;
+  'imgctl help') _imgctl_words 'images nodes agent registries init token ctr config doctor completion' "$current" ;;
   esac
 }
 

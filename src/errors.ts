@@ -61,6 +61,11 @@ export type ErrorCode =
   | 'request_too_large'
   | 'route_unknown'
   | 'overloaded'
+  // Registries
+  | 'registry_unreachable'
+  | 'registry_unauthorized'
+  | 'registry_untrusted'
+  | 'registry_failed'
   // Finding the cluster, and being let in
   | 'discovery_failed'
   | 'config_invalid'

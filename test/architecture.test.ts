@@ -56,6 +56,7 @@ const fences: readonly (readonly [library: RegExp, folders: readonly string[]])[
   [/^@kubernetes\/client-node\//, ['discovery']],
   [/^(@peculiar\/x509|reflect-metadata)$/, ['trust']],
   [/^yaml$/, ['config', 'deploy']],
+  [/^(smol-toml|re2js)$/, ['config']],
   [/^commander$/, ['cli']],
   [/^(ora|cli-table3)$/, ['output']],
   [/^(fastify|pino|prom-client|find-my-way)$/, ['agent']],

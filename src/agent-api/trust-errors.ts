@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
+import { codeOf } from '../errors/connection-failure.ts';
 import { ImgctlError, printable } from '../errors.ts';
 import type { AgentTrust } from './agent-client.ts';
-import { codeOf } from './connection-errors.ts';
 import { lookAtPeer } from './look-at-peer.ts';
 import { agentServerName } from './tls-options.ts';
 

@@ -12,7 +12,7 @@ export interface CommandGroup {
 export const commandGroups: readonly CommandGroup[] = [
   {
     names: ['images', 'image'],
-    summary: 'import, list, remove and share images of every node',
+    summary: 'import, pull, list, remove and share images of every node',
     load: async () => (await import('./commands/images.ts')).imagesCommand,
   },
   {
@@ -24,6 +24,11 @@ export const commandGroups: readonly CommandGroup[] = [
     names: ['agent'],
     summary: "serve a node's image store to the command",
     load: async () => (await import('./commands/agent.ts')).agentCommand,
+  },
+  {
+    names: ['registries', 'registry'],
+    summary: 'say where images would be pulled from, and configure containerd',
+    load: async () => (await import('./commands/registries.ts')).registriesCommand,
   },
   {
     names: ['init'],

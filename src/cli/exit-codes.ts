@@ -58,6 +58,10 @@ const refusedCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'runtime_unsupported',
   'discovery_failed',
   'namespace_forbidden',
+  'registry_unreachable',
+  'registry_unauthorized',
+  'registry_untrusted',
+  'registry_failed',
 ]);
 
 /** Of an error that ended a command before there was an outcome for any node. */

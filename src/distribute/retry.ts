@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorCode, ImgctlError } from '../errors.ts';
 
-/** What may pass by itself: the network, an agent or a store that restarts, a transfer that was damaged on its way. */
+/** What may pass by itself: the network, an agent, a store or a registry that restarts, a transfer that was damaged on its way. */
 const passing: ReadonlySet<ErrorCode> = new Set([
   'node_unreachable',
   'node_stalled',
@@ -17,6 +17,8 @@ const passing: ReadonlySet<ErrorCode> = new Set([
   'digest_mismatch',
   'size_mismatch',
   'image_unverified',
+  'registry_unreachable',
+  'registry_failed',
   'internal',
 ]);
 

@@ -57,6 +57,11 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   route_unknown: 404,
   overloaded: 429,
 
+  registry_unreachable: 502,
+  registry_unauthorized: 502,
+  registry_untrusted: 502,
+  registry_failed: 502,
+
   discovery_failed: 502,
   config_invalid: 500,
   certificate_invalid: 500,

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import { ImgctlError, printable } from '../../errors.ts';
+import { runPlugin } from '../../streams/run-plugin.ts';
 import type { ChosenContext } from './choose-context.ts';
-import { runPlugin } from './run-plugin.ts';
 
 /**
  * Credential plugins, as the API `client.authentication.k8s.io` has them: a command that prints an ExecCredential.

@@ -1,6 +1,4 @@
-import { request } from 'undici';
-import { z } from 'zod';
-import { orAborted } from '../../streams/or-aborted.ts';
+import { type ApiAnswer, apiGet } from './api-get.ts';
 import type { ApiServer } from './api-server.ts';
 import { failedConnection, type Refusal, refusedWith } from './listing-error.ts';
 import { type ApiNode, nodeListSchema } from './node-schema.ts';
@@ -26,13 +24,6 @@ export type Page =
 const pageLimit = 500;
 /** Servers that know no pages answer with everything at once. */
 const maxPageBytes = 64 * 1024 * 1024;
-const maxRefusalBytes = 64 * 1024;
-
-const statusSchema = z.object({
-  message: z.string().optional(),
-  reason: z.string().optional(),
-  metadata: z.object({ continue: z.string().optional() }).optional(),
-});
 
 /** @throws what the signal is aborted with */
 export async function getPage(server: ApiServer, page: PageRequest): Promise<Page> {
@@ -48,23 +39,22 @@ async function ask(
   server: ApiServer,
   { continueToken, selector, attemptMs, signal }: PageRequest,
 ): Promise<Page> {
-  const url = new URL(`${server.url.href.replace(/\/$/, '')}/api/v1/nodes`);
-  url.searchParams.set('limit', String(pageLimit));
-  if (selector !== undefined) url.searchParams.set('labelSelector', selector);
-  if (continueToken !== undefined) url.searchParams.set('continue', continueToken);
-  const asked = request(url, {
-    dispatcher: server.dispatcher,
-    headers: { ...server.headers, accept: 'application/json', 'user-agent': 'imgctl' },
-    headersTimeout: attemptMs,
-    bodyTimeout: attemptMs,
-    signal,
-  });
-  // undici hears of an abort only once a connection stands
-  const answer = await orAborted(asked, signal);
-  if (answer.statusCode === 200) {
-    const bytes = await readBounded(answer.body, maxPageBytes);
-    if (bytes === undefined) return notKubernetes('it answered with more than 64 MiB in one page');
-    const list = nodeListSchema.safeParse(parseJson(bytes));
+  const query = {
+    limit: String(pageLimit),
+    ...(selector === undefined ? {} : { labelSelector: selector }),
+    ...(continueToken === undefined ? {} : { continue: continueToken }),
+  };
+  const asked = { path: '/api/v1/nodes', query, maxBytes: maxPageBytes, attemptMs, signal };
+  return pageOf(await apiGet(server, asked), { continueToken, selector });
+}
+
+function pageOf(
+  answer: ApiAnswer,
+  { continueToken, selector }: Pick<PageRequest, 'continueToken' | 'selector'>,
+): Page {
+  if (answer.status === 200) {
+    if (answer.tooLong) return notKubernetes('it answered with more than 64 MiB in one page');
+    const list = nodeListSchema.safeParse(answer.json);
     if (!list.success) return notKubernetes('its answer is not a list of nodes');
     return {
       kind: 'page',
@@ -72,50 +62,14 @@ async function ask(
       continueToken: list.data.metadata?.continue || undefined,
     };
   }
-  const status = statusSchema.safeParse(parseJson(await readBounded(answer.body, maxRefusalBytes))).data;
-  const said = withoutCredentials(status?.message, server);
-  if (answer.statusCode === 410 && continueToken !== undefined)
-    return { kind: 'expired', continueToken: status?.metadata?.continue || undefined };
-  if (answer.statusCode === 400 && selector !== undefined)
-    return { kind: 'selector-invalid', why: said ?? 'the server does not take it' };
-  const retryAfter = Number(answer.headers['retry-after'] ?? Number.NaN);
-  return {
-    kind: 'refused',
-    refusal: refusedWith(answer.statusCode, said, Number.isFinite(retryAfter) ? retryAfter : undefined),
-  };
+  if (answer.status === 410 && continueToken !== undefined)
+    return { kind: 'expired', continueToken: answer.continueToken };
+  if (answer.status === 400 && selector !== undefined)
+    return { kind: 'selector-invalid', why: answer.said ?? 'the server does not take it' };
+  return { kind: 'refused', refusal: refusedWith(answer.status, answer.said, answer.retryAfter) };
 }
 
 function notKubernetes(why: string): Page {
   const hint = "Check the kubeconfig's server, and what proxy may be in between.";
   return { kind: 'refused', refusal: { why, hint, mayPass: false } };
-}
-
-/** Undefined, and no more read, where it is longer. */
-async function readBounded(
-  body: AsyncIterable<Uint8Array> & { destroy(): unknown },
-  maxBytes: number,
-): Promise<Buffer | undefined> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the stream
-    if (bytes > maxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-function parseJson(bytes: Buffer | undefined): unknown {
-  try {
-    return bytes === undefined ? undefined : JSON.parse(bytes.toString());
-  } catch {
-    return undefined;
-  }
-}
-
-/** A server, or what stands before it, may send back what it was told. */
-function withoutCredentials(text: string | undefined, { headers }: ApiServer): string | undefined {
-  const secret = headers.authorization?.split(' ')[1];
-  return secret ? text?.replaceAll(secret, '[credentials]') : text;
 }

@@ -4,7 +4,8 @@ import { apiServer } from './api-server.ts';
 import { chooseContext } from './choose-context.ts';
 import { clusterNodes } from './cluster-node.ts';
 import type { KubeconfigSearch } from './find-kubeconfig.ts';
-import { type ListingPatience, listNodes } from './list-nodes.ts';
+import { listNodes } from './list-nodes.ts';
+import type { ListingPatience } from './patient-ask.ts';
 import { userCredentials } from './user-credentials.ts';
 
 export interface KubernetesOptions {
@@ -56,7 +57,7 @@ export function notesOf(unreadable: readonly string[]): string[] {
   return unreadable.map((file) => `${file} is there, but this user cannot read it.`);
 }
 
-function noKubeconfig(unreadable: readonly string[]): ImgctlError {
+export function noKubeconfig(unreadable: readonly string[]): ImgctlError {
   const message = ['no kubeconfig was found', ...notesOf(unreadable)].join(': ');
   return new ImgctlError('discovery_failed', message, {
     hint:

@@ -1,21 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ImgctlError } from '../../errors.ts';
 import type { ApiServer } from './api-server.ts';
-import { getPage, type Page, type PageRequest } from './get-page.ts';
-import { type ListingPlace, listingError, type Refusal } from './listing-error.ts';
+import { getPage, type Page } from './get-page.ts';
+import { type ListingPlace, listingError } from './listing-error.ts';
 import type { ApiNode } from './node-schema.ts';
-
-/** How long a listing is tried, in milliseconds. */
-export interface ListingPatience {
-  /** For an answer to begin, and between its bytes. */
-  readonly attemptMs: number;
-  /** For a page, with all that is tried again. */
-  readonly pageMs: number;
-  /** Before the first retry; it doubles. */
-  readonly firstDelayMs: number;
-}
-
-const patience: ListingPatience = { attemptMs: 15_000, pageMs: 30_000, firstDelayMs: 500 };
+import { type ListingPatience, patientAsk } from './patient-ask.ts';
 
 export interface ListingOptions {
   readonly place: ListingPlace;
@@ -24,8 +12,6 @@ export interface ListingOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A page is tried so often. */
-const maxAttempts = 5;
 /** More than Kubernetes can have: what goes on for longer does not end. */
 const maxNodes = 50_000;
 const maxExpired = 3;
@@ -66,41 +52,19 @@ type Got = Exclude<Page, { kind: 'refused' | 'selector-invalid' }>;
 async function patientPage(
   server: ApiServer,
   continueToken: string | undefined,
-  { place, selector, signal, patience: { attemptMs, pageMs, firstDelayMs } = patience }: ListingOptions,
+  { place, selector, signal, patience }: ListingOptions,
 ): Promise<Got> {
-  signal?.throwIfAborted();
-  const timeUp = AbortSignal.timeout(pageMs);
-  const ends = Date.now() + pageMs;
-  const limit = signal === undefined ? timeUp : AbortSignal.any([signal, timeUp]);
-  const request: PageRequest = { continueToken, selector, attemptMs, signal: limit };
-  let last: Refusal = {
-    why: `it does not answer within ${Math.ceil(pageMs / 1000)} s`,
-    hint: 'It may pass: try again.',
-    mayPass: true,
-  };
-  try {
-    for (let attempt = 1; ; attempt += 1) {
-      const page = await getPage(server, request);
-      if (page.kind === 'selector-invalid') throw selectorInvalid(selector ?? '', page.why);
-      if (page.kind !== 'refused') return page;
-      last = page.refusal;
-      const delay = (last.retryAfter ?? 0) * 1000 || jittered(firstDelayMs * 2 ** (attempt - 1));
-      if (!last.mayPass || attempt === maxAttempts || Date.now() + delay > ends) break;
-      await sleep(delay, undefined, { signal: limit });
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (!timeUp.aborted) throw error;
-  }
-  throw listingError(place, last);
+  const page = await patientAsk((way) => getPage(server, { continueToken, selector, ...way }), {
+    patience,
+    signal,
+  });
+  if (page.kind === 'selector-invalid') throw selectorInvalid(selector ?? '', page.why);
+  if (page.kind === 'refused') throw listingError(place, page.refusal);
+  return page;
 }
 
 function selectorInvalid(selector: string, why: string): ImgctlError {
   return new ImgctlError('usage', `the selector ${JSON.stringify(selector)} is not one: ${why}`, {
     hint: 'For example --selector node-role.kubernetes.io/worker or --selector zone=a,disk!=small.',
   });
-}
-
-function jittered(delayMs: number): number {
-  return delayMs / 2 + (delayMs / 2) * Math.random();
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings real containerd daemons of three generations onto a Debian machine, side by side, for the tests:
+# Brings real containerd daemons of three generations onto a Debian machine, side by side, for the tests, and
+# a registry, $IMGCTL_CONTAINERD_HOME/registry/usr/bin/docker-registry:
 #
 #     $IMGCTL_CONTAINERD_HOME/<major.minor>/usr/bin/{containerd,ctr,containerd-shim-runc-v2,…}
 #
@@ -32,6 +33,19 @@ install_packages() {
   apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null 2>&1 && return
   update_machine_lists
   apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+# Unpacked, not installed: a registry that starts by itself on this machine is nobody's wish.
+unpack_registry() {
+  [[ -x $home/registry/usr/bin/docker-registry ]] && return
+  local into
+  into=$(mktemp -d "$home/.registry-XXXXXX")
+  (cd "$into" && apt-get -qq -o APT::Sandbox::User=root download docker-registry >/dev/null 2>&1) ||
+    { update_machine_lists; (cd "$into" && apt-get -qq -o APT::Sandbox::User=root download docker-registry >/dev/null); }
+  dpkg -x "$into"/docker-registry_*.deb "$into/root"
+  rm -rf "$home/registry"
+  mv "$into/root" "$home/registry"
+  rm -rf "$into"
 }
 
 # A folder counts once its .suite file is there: it is moved into place whole, by one rename.
@@ -107,6 +121,7 @@ main() {
   flock 9                                         # two checkouts may share the folder
 
   install_packages
+  unpack_registry
 
   local suite missing=()
   for suite in "${suites[@]}"; do
@@ -126,6 +141,7 @@ main() {
     folder=$(folder_of_suite "$suite")
     printf '%-9s %-9s %s\n' "${folder##*/}" "$suite" "$("$folder/usr/bin/containerd" --version)"
   done
+  printf '%-9s %-9s %s\n' registry '' "$("$home/registry/usr/bin/docker-registry" --version)"
   printf '%-9s %-9s %s\n' runc '' "$(runc --version | sed -n 1p)"
 }
 

@@ -1,12 +1,13 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { type ChildProcess, spawn } from 'node:child_process';
 
-/** A command that prints its answer, run within bounds of time and size. Its standard input is empty. */
+/** A command that prints its answer, run within bounds of time and size, without a shell. */
 
 export interface PluginCommand {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
+  /** What it reads on its standard input; empty unless given. */
+  readonly input?: string | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -27,12 +28,15 @@ const graceMs = 1000;
 
 /** @throws the signal's reason */
 export async function runPlugin(command: PluginCommand): Promise<PluginRun> {
-  const { file, args, env, timeoutMs, signal } = command;
+  const { file, args, env, input, timeoutMs, signal } = command;
   signal?.throwIfAborted();
-  const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  const stdin = input === undefined ? 'ignore' : 'pipe';
+  const child = spawn(file, args, { env, stdio: [stdin, 'pipe', 'pipe'], windowsHide: true });
+  // One that does not read all of it closes the pipe
+  child.stdin?.on('error', () => undefined).end(input);
   const chunks: Buffer[] = [];
   let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr = `${stderr}${chunk}`.slice(-maxErrorChars);
   });
   const limit = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])]);
@@ -54,23 +58,19 @@ export async function runPlugin(command: PluginCommand): Promise<PluginRun> {
     return run(error instanceof Error ? error.message : 'it could not be run');
   } finally {
     child.kill('SIGKILL');
-    child.stdout.destroy();
-    child.stderr.destroy();
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   }
 }
 
 /** Its status, or the signal that ended it. */
-function ended(
-  child: ChildProcessByStdio<null, Readable, Readable>,
-  chunks: Buffer[],
-  signal: AbortSignal,
-): Promise<number | string> {
+function ended(child: ChildProcess, chunks: Buffer[], signal: AbortSignal): Promise<number | string> {
   const { promise, resolve, reject } = Promise.withResolvers<number | string>();
   let bytes = 0;
   let grace: NodeJS.Timeout | undefined;
   const abort = () => reject(signal.reason);
   const settle = (code: number | null, killedBy: string | null) => resolve(code ?? killedBy ?? 'nothing');
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > maxOutputBytes) reject(new Error('it printed more than 1 MiB'));
     else chunks.push(chunk);

@@ -1,0 +1,69 @@
+import { ImgctlError } from '../errors.ts';
+import { formatReference, parseReference, type Reference } from '../image/reference.ts';
+import { readSmallFile } from '../streams/read-small-file.ts';
+import type { InputStream } from './context.ts';
+
+const maxListBytes = 1024 * 1024;
+
+/**
+ * The references of the command line, then those of files: one a line, blank lines and what follows a `#` left out; `-`
+ * is standard input. Each once.
+ * @throws ImgctlError `usage`, `reference_invalid`, with the place in the file
+ */
+export async function readReferences(
+  refs: readonly string[],
+  files: readonly string[],
+  stdin: () => InputStream,
+): Promise<Reference[]> {
+  const found = refs.map(parseReference);
+  for (const file of files) {
+    const text = await readList(file, stdin);
+    for (const [i, line] of text.split('\n').entries()) {
+      const ref = line.replace(/(?:^|\s)#.*$/, '').trim();
+      if (ref !== '') found.push(parseAt(ref, `${file === '-' ? 'standard input' : file}:${i + 1}`));
+    }
+  }
+  if (found.length === 0) {
+    throw new ImgctlError('usage', 'no image is named', {
+      hint: 'Name images, or a file of names: imgctl images pull nginx:1.27 -f images.txt',
+    });
+  }
+  return [...new Map(found.map((reference) => [formatReference(reference), reference])).values()];
+}
+
+function parseAt(ref: string, place: string): Reference {
+  try {
+    return parseReference(ref);
+  } catch (error) {
+    if (!(error instanceof ImgctlError)) throw error;
+    throw new ImgctlError(error.code, `${place}: ${error.message}`, { hint: error.hint });
+  }
+}
+
+async function readList(file: string, stdin: () => InputStream): Promise<string> {
+  try {
+    return file === '-' ? await readInput(stdin()) : await readSmallFile(file);
+  } catch (cause) {
+    if (cause instanceof ImgctlError) throw cause;
+    throw new ImgctlError('usage', `${file} cannot be read as a list of images`, {
+      hint: 'Name a file with one image a line.',
+      context: { path: file },
+      cause,
+    });
+  }
+}
+
+async function readInput(stdin: InputStream): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of stdin) {
+    length += chunk.byteLength;
+    if (length > maxListBytes) {
+      throw new ImgctlError('usage', `standard input is longer than ${maxListBytes} bytes`, {
+        hint: 'A list of images has one a line; archives are for imgctl images import.',
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,39 @@
+import { hostOfRegistry, registryOfHost, schemeOfHost } from '../../image/registry-endpoint.ts';
+
+export interface EndpointAddress {
+  /** With its path, without a slash at the end. */
+  readonly url: string;
+  /** What the host is called in configuration: `docker.io` for Docker Hub's. */
+  readonly registry: string;
+  /** Whether the path is no `/v2`, and stands in its place. */
+  readonly overridePath: boolean;
+  /** Whether it says itself how it is spoken to. */
+  readonly schemeGiven: boolean;
+}
+
+/** An endpoint of registries.yaml as K3s reads it; undefined for what is no address. */
+export function endpointAddress(text: string): EndpointAddress | undefined {
+  const schemeGiven = text.includes('://');
+  const parsed = schemeGiven ? text : `https://${text}`;
+  if (!URL.canParse(parsed)) return undefined;
+  const url = new URL(parsed);
+  if ((url.protocol !== 'https:' && url.protocol !== 'http:') || url.search !== '' || url.hash !== '')
+    return undefined;
+  // A password belongs to `configs`, where it goes to that server alone
+  if (url.username !== '' || url.password !== '' || !/^[!-~]+$/.test(text)) return undefined;
+  // The port as it is written: a parser leaves out the usual one
+  const written = parsed
+    .replace(/^[a-z]+:\/\//i, '')
+    .replace(/\/.*$/s, '')
+    .toLowerCase();
+  const registry = registryOfHost(written);
+  const scheme = schemeGiven ? url.protocol.slice(0, -1) : schemeOfHost(written);
+  const path = url.pathname.replace(/\/+$/, '');
+  const overridePath = path !== '' && path !== '/v2';
+  return {
+    url: `${scheme}://${hostOfRegistry(registry)}${overridePath ? path : '/v2'}`,
+    registry,
+    overridePath,
+    schemeGiven,
+  };
+}

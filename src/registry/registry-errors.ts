@@ -1,0 +1,96 @@
+import { codeOf, unreachable } from '../errors/connection-failure.ts';
+import { type ErrorCode, ImgctlError, isAbortError, printable } from '../errors.ts';
+
+/** What goes wrong with a registry, in plain words. Nothing that was sent to it is in them. */
+
+const maxSaid = 200;
+
+const distrusted =
+  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/;
+
+export function connectionError(thrown: unknown, url: URL, signal: AbortSignal | undefined): ImgctlError {
+  if (thrown instanceof ImgctlError) return thrown;
+  if (signal?.aborted || isAbortError(thrown))
+    return signal?.reason instanceof ImgctlError
+      ? signal.reason
+      : new ImgctlError('interrupted', 'interrupted', { cause: thrown });
+  const reason = codeOf(thrown);
+  const context = { registry: url.host, reason: reason || 'unknown' };
+  if (distrusted.test(reason)) {
+    return new ImgctlError(
+      'registry_untrusted',
+      `the certificate of ${url.host} is not trusted (${reason})`,
+      {
+        hint: 'Name the authority that signed it: tls.ca_file in registries.yaml, or ca in hosts.toml.',
+        context,
+      },
+    );
+  }
+  if (/^(?:ERR_SSL_|EPROTO|HPE_)/.test(reason)) {
+    const spoken = url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
+    return new ImgctlError('registry_unreachable', `what listens at ${url.host} does not speak ${spoken}`, {
+      hint: 'Where a registry speaks plain HTTP, its endpoint is written with http:// in registries.yaml or hosts.toml.',
+      context,
+      cause: thrown,
+    });
+  }
+  const why = unreachable[reason] ?? timeouts[reason] ?? 'the connection failed';
+  return new ImgctlError('registry_unreachable', `${url.host} cannot be reached: ${why}`, {
+    hint: 'Check the name and the port, and whether a proxy is needed to get there (HTTPS_PROXY).',
+    context,
+    cause: thrown,
+  });
+}
+
+const timeouts: Readonly<Record<string, string>> = {
+  UND_ERR_HEADERS_TIMEOUT: 'it takes the request and does not answer',
+  UND_ERR_BODY_TIMEOUT: 'its answer stopped on the way',
+  UND_ERR_HEADERS_OVERFLOW: 'it answers with more headers than any registry does',
+  UND_ERR_ABORTED: 'the proxy in between refuses',
+};
+
+/** What a registry answered in place of what was asked for. `said`: its own words. */
+export function refusedError(
+  { status, host, what }: { readonly status: number; readonly host: string; readonly what: string },
+  said: string,
+): ImgctlError {
+  const words = printable(said).trim().slice(0, maxSaid);
+  const told = words === '' ? '' : `: ${words}`;
+  const error = (code: ErrorCode, message: string, hint: string) =>
+    new ImgctlError(code, `${message}${told}`, { hint, context: { registry: host, status } });
+  if (status === 401 || status === 403)
+    return error(
+      'registry_unauthorized',
+      `${host} does not give ${what} to whom it knows as this user`,
+      'Check the name; then log in (docker login), or name the secret that pods use: --pull-secret NAMESPACE/NAME.',
+    );
+  if (status === 404)
+    return error('image_unknown', `${host} does not have ${what}`, 'Check the name and the tag.');
+  if (status === 429)
+    return error(
+      'registry_failed',
+      `${host} has had too many requests`,
+      'Log in, which raises its limit, use a mirror, or try again later.',
+    );
+  return error(
+    'registry_failed',
+    `${host} answered ${status} to the request for ${what}`,
+    status >= 500 ? 'It may pass: try again.' : 'Check that what listens there is a registry.',
+  );
+}
+
+/** One that is overloaded or restarts is as one that cannot be reached: it may pass. */
+export function tokenServerError(host: string, status: number): ImgctlError {
+  const code = status === 429 || status >= 500 ? 'registry_unreachable' : 'registry_failed';
+  return new ImgctlError(code, `the token server ${host} answered ${status}`, {
+    hint: 'It may pass: try again.',
+    context: { registry: host, status },
+  });
+}
+
+export function protocolError(host: string, message: string, hint?: string): ImgctlError {
+  return new ImgctlError('registry_failed', `${host}: ${message}`, {
+    hint: hint ?? 'Check that what listens there is a registry, and what proxy may be in between.',
+    context: { registry: host },
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * The folder `registry`: registries that speak the OCI distribution specification (and Docker's, which it came from) as
+ * a source of images.
+ *
+ * `openRegistryImages` says what references mean, and reads the small documents of the platforms that are wanted; their
+ * layers are read when they are asked for, each as a stream, from wherever the configuration says that it may be.
+ * It promises that no blob is ever held, that what is read from its start is verified, that no secret goes to another
+ * server than the one it is for, or into a message, and that everything that a server can send is bounded.
+ *
+ * It may import tiers 0 and 1 (errors, streams, image), `node:`, undici and zod; no other folder.
+ */
+
+import { ImgctlError, toImgctlError } from '../errors.ts';
+import type { Descriptor } from '../image/descriptor.ts';
+import type { Digest } from '../image/digest.ts';
+import { isImageConfigType, isIndexType, isManifestType } from '../image/media-types.ts';
+import type { PlatformChoice } from '../image/platform-choice.ts';
+import { readDocument } from '../image/read-document.ts';
+import { digestReference, formatReference, type Reference } from '../image/reference.ts';
+import type { ImageSource, SourceImage } from '../image/source.ts';
+import { Limiter } from '../streams/limiter.ts';
+import { fetchManifest } from './fetch-manifest.ts';
+import { ImageDocuments } from './image-documents.ts';
+import { BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
+import { openRepository, type RegistrySettings, type Repository } from './repository.ts';
+import { Transport } from './transport.ts';
+
+export type { RegistrySettings } from './repository.ts';
+
+export interface RegistryImagesOptions {
+  /** Platforms that are wanted, each of any kind: what suits at least one is read. None: all that there are. */
+  readonly platforms: readonly PlatformChoice[];
+  /** References that are looked up at once; 1 unless given. */
+  readonly maxParallel?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told what a reference turned out to mean. */
+  readonly onResolved?: ((reference: Reference, digest: Digest) => void) | undefined;
+}
+
+export interface RegistryImages extends ImageSource {
+  /** References that could not be had, an error each. */
+  readonly failed: readonly ImgctlError[];
+  /** When a registry was last waited for, by `performance.now()`; -Infinity: never. */
+  waitedAt(): number;
+}
+
+/** Images of registries, in the order of their references. Throws only what `settings` does, and the signal's reason. */
+export async function openRegistryImages(
+  references: readonly Reference[],
+  settings: RegistrySettings,
+  options: RegistryImagesOptions,
+): Promise<RegistryImages> {
+  await using resources = new AsyncDisposableStack();
+  const { maxParallel = 1, signal } = options;
+  const transport = resources.use(new Transport(settings.proxyOf));
+  const pulled = new Pulled();
+  const limiter = new Limiter(maxParallel);
+  const found = await Promise.all(
+    references.map((reference) =>
+      limiter.run(async () => {
+        try {
+          const repository = await openRepository(reference, settings, transport);
+          return await pulled.add(reference, repository, options);
+        } catch (thrown) {
+          signal?.throwIfAborted();
+          return toImgctlError(thrown).within({ image: formatReference(reference) });
+        }
+      }, signal),
+    ),
+  );
+  const open = resources.move();
+  return {
+    images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
+    failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    waitedAt: () => pulled.waitedAt,
+    sizeOf: (digest) => pulled.sizeOf(digest),
+    read: (digest, offset, reading) => pulled.read(digest, offset, reading),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}
+
+/** What is known of the blobs of all references. */
+class Pulled {
+  readonly #documents = new ImageDocuments();
+  readonly #reads = new BlobReads();
+  readonly #blobs = new Map<Digest, { readonly size: number; readonly in: Repository[] }>();
+
+  get waitedAt(): number {
+    return this.#reads.waiting.at;
+  }
+
+  sizeOf(digest: Digest): number | undefined {
+    return this.#documents.get(digest)?.byteLength ?? this.#blobs.get(digest)?.size;
+  }
+
+  async *read(digest: Digest, offset: number, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    const document = this.#documents.get(digest);
+    const blob = this.#blobs.get(digest);
+    if (document !== undefined) yield document.slice(offset);
+    else if (blob !== undefined) yield* readBlob({ digest, ...blob }, offset, this.#reads, signal);
+    else throw new ImgctlError('blob_unknown', `${digest} is of no image that is pulled`);
+  }
+
+  async add(
+    reference: Reference,
+    repository: Repository,
+    { platforms, signal, onResolved }: RegistryImagesOptions,
+  ): Promise<SourceImage> {
+    const { tag = 'latest', digest } = reference;
+    const { descriptor: target, bytes } = await fetchManifest(
+      repository,
+      digest === undefined ? { tag } : { digest },
+      signal,
+    );
+    this.#documents.put(target, bytes);
+    onResolved?.(reference, target.digest);
+    const choices = platforms.length === 0 ? [{ kind: 'all' } as const] : platforms;
+    const fetch = (descriptor: Descriptor) => this.#fetch(descriptor, repository, signal);
+    for (const { digest, size } of await this.#documents.collect(target, choices, fetch)) {
+      const known = this.#blobs.get(digest);
+      if (known === undefined) this.#blobs.set(digest, { size, in: [repository] });
+      else if (known.size === size && !known.in.includes(repository)) known.in.push(repository);
+    }
+    // Pods find an image that they name by digest by that alone
+    return {
+      name: digest === undefined ? formatReference(reference) : digestReference(reference, digest),
+      target,
+    };
+  }
+
+  async #fetch(
+    descriptor: Descriptor,
+    repository: Repository,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const { digest, size, mediaType } = descriptor;
+    if (isIndexType(mediaType) || isManifestType(mediaType))
+      return (await fetchManifest(repository, { digest }, signal)).bytes;
+    const blob: RegistryBlob = { digest, size, in: [repository] };
+    const source = { sizeOf: () => size, read: () => readBlob(blob, 0, this.#reads, signal) };
+    if (!isImageConfigType(mediaType)) throw new ImgctlError('internal', `${mediaType} is no document`);
+    return readDocument(source, descriptor, signal);
+  }
+}

@@ -1,0 +1,211 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Credential } from '../../src/image/registry-endpoint.ts';
+import { parseChallenges } from '../../src/registry/challenge.ts';
+import { retryAfterMs } from '../../src/registry/retry-after.ts';
+import { randomImage } from '../support/archives.ts';
+import { type FakeRegistry, startFakeRegistry } from '../support/registry/fake-registry.ts';
+import { pull, readAll } from './pulled.ts';
+
+const image = await randomImage({ layers: 2, seed: 'tokens' });
+const me: Credential = { kind: 'password', username: 'me', password: 'right-pass' };
+const stranger: Credential = { kind: 'password', username: 'me', password: 'wrong-pass' };
+
+/** A registry that wants a token, and its token server at the same address, as clouds have them. */
+describe('a registry that wants a token', () => {
+  let registry: FakeRegistry;
+  /** Tokens that it takes. */
+  let valid: Set<string>;
+  /** What the token server gives to whom; undefined: nothing. */
+  let grant: (authorization: string | undefined, body: string) => object | undefined;
+  let given: number;
+
+  beforeEach(async () => {
+    registry = await startFakeRegistry({ tags: { 'team/app:1': image, 'other:1': image } });
+    valid = new Set();
+    given = 0;
+    const basic = `Basic ${Buffer.from('me:right-pass').toString('base64')}`;
+    grant = (authorization) => (authorization === basic ? { token: fresh(), expires_in: 300 } : undefined);
+    registry.guard = (request, response, body) => {
+      if (request.url?.startsWith('/token')) {
+        const token = grant(request.headers.authorization, body);
+        response.writeHead(token === undefined ? 401 : 200).end(JSON.stringify(token ?? {}));
+        return true;
+      }
+      if (valid.has(request.headers.authorization?.replace('Bearer ', '') ?? '')) return false;
+      const challenge = `Bearer realm="${registry.url}/token",service="fake",scope="repository:x:pull",error="invalid_token"`;
+      response.writeHead(401, { 'www-authenticate': challenge }).end('{"errors":[{"code":"UNAUTHORIZED"}]}');
+      return true;
+    };
+  });
+
+  afterEach(() => registry[Symbol.asyncDispose]());
+
+  function fresh(): string {
+    given += 1;
+    valid.add(`token-${given}`);
+    return `token-${given}`;
+  }
+
+  const ref = () => `${registry.host}/team/app:1`;
+  const asked = () => registry.paths().filter((path) => path.startsWith('/token'));
+
+  it('is given one for its repository, and the same for all that is read there', async () => {
+    await using images = await pull([ref()], { credentials: [me] });
+    for (const { descriptor, bytes } of image.blobs)
+      expect(await readAll(images, descriptor.digest)).toEqual(bytes);
+    expect(asked()).toEqual(['/token?service=fake&scope=repository%3Ateam%2Fapp%3Apull']);
+  });
+
+  it('is given one for each repository', async () => {
+    await using images = await pull([ref(), `${registry.host}/other:1`], { credentials: [me] });
+    expect(images.failed).toEqual([]);
+    expect(asked().map((path) => new URLSearchParams(path.slice(7)).get('scope'))).toEqual([
+      'repository:team/app:pull',
+      'repository:other:pull',
+    ]);
+  });
+
+  it('is given one that everybody may have, where there is no password, or an old one', async () => {
+    grant = (authorization) => (authorization === undefined ? { access_token: fresh() } : undefined);
+    for (const credentials of [[], [stranger]]) {
+      await using images = await pull([ref()], { credentials });
+      expect(images.failed).toEqual([]);
+    }
+  });
+
+  it('is given one by the first password that its server takes', async () => {
+    await using images = await pull([ref()], { credentials: [stranger, { ...stranger, username: 'a' }, me] });
+    expect(images.failed).toEqual([]);
+    expect(asked()).toHaveLength(3);
+  });
+
+  it('is given a new one when it takes the old one no more', async () => {
+    await using images = await pull([ref()], { credentials: [me] });
+    valid.clear();
+    const [first] = image.layers;
+    expect(await readAll(images, first?.descriptor.digest ?? image.target.digest)).toEqual(first?.bytes);
+    expect(given).toBe(2);
+  });
+
+  it('is waited for where its token server is overloaded for a moment', async () => {
+    const guard = registry.guard;
+    let busy = 2;
+    registry.guard = (request, response, body) => {
+      if (!request.url?.startsWith('/token') || busy === 0) return guard?.(request, response, body) ?? false;
+      busy -= 1;
+      response.writeHead(busy === 1 ? 429 : 503).end();
+      return true;
+    };
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toEqual([]);
+    expect(busy).toBe(0);
+  });
+
+  it('is given one for a refresh token, which nobody else sees', async () => {
+    grant = (_, body) => {
+      const form = new URLSearchParams(body);
+      const right = form.get('grant_type') === 'refresh_token' && form.get('refresh_token') === 'refresh-me';
+      return right && form.get('scope') === 'repository:team/app:pull'
+        ? { access_token: fresh() }
+        : undefined;
+    };
+    await using images = await pull([ref()], { credentials: [{ kind: 'identity', token: 'refresh-me' }] });
+    expect(images.failed).toEqual([]);
+    const others = registry.requests.filter(({ path }) => !path.startsWith('/token'));
+    expect(JSON.stringify(others)).not.toContain('refresh-me');
+    expect(asked()).toEqual(['/token']);
+  });
+
+  it('takes a token of its own as it is', async () => {
+    valid.add('of-the-registry');
+    await using images = await pull([ref()], {
+      credentials: [{ kind: 'registry', token: 'of-the-registry' }],
+    });
+    expect(images.failed).toEqual([]);
+    expect(asked()).toEqual([]);
+  });
+
+  it('is refused by name, without a word of what was tried', async () => {
+    registry.faults.length = 0;
+    await using images = await pull([ref()], { credentials: [stranger] });
+    expect(images.failed).toMatchObject([{ code: 'registry_unauthorized', context: { status: 401 } }]);
+    expect(JSON.stringify(images.failed)).not.toMatch(/wrong-pass|d3Jvbmct/);
+  });
+
+  it('cannot have passwords sent anywhere over plain HTTP', async () => {
+    for (const realm of ['http://tokens.example.com/token', 'ftp://127.0.0.1/', 'nonsense', '']) {
+      registry.guard = (_, response) => {
+        response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="x"` }).end();
+        return true;
+      };
+      await using images = await pull([ref()], { credentials: [me] });
+      expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+    }
+  });
+
+  it('cannot put lines of its own into the next request', async () => {
+    grant = () => ({ token: 'a\r\nx-injected: 1' });
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+  });
+
+  it('has its words told without the secrets that it sends back', async () => {
+    registry.guard = (request, response) => {
+      if (request.headers.authorization === undefined)
+        response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      else {
+        const message = `no: ${request.headers.authorization} right-pass`;
+        response.writeHead(403).end(JSON.stringify({ errors: [{ message }] }));
+      }
+      return true;
+    };
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toMatchObject([{ code: 'registry_unauthorized' }]);
+    expect(JSON.stringify(images.failed)).not.toMatch(/right-pass|bWU6cmln/);
+  });
+});
+
+describe('WWW-Authenticate', () => {
+  it.each<[string | string[] | undefined, ReturnType<typeof parseChallenges>]>([
+    [undefined, []],
+    ['', []],
+    ['Basic', [{ scheme: 'basic', parameters: {} }]],
+    ['Basic realm="a, b"', [{ scheme: 'basic', parameters: { realm: 'a, b' } }]],
+    [
+      'Bearer Realm="https://x/t",service=y, scope="repository:a:pull,push"',
+      [
+        {
+          scheme: 'bearer',
+          parameters: { realm: 'https://x/t', service: 'y', scope: 'repository:a:pull,push' },
+        },
+      ],
+    ],
+    [
+      ['Negotiate', 'Bearer realm = "a\\"b", Basic realm="c"'],
+      [
+        { scheme: 'negotiate', parameters: {} },
+        { scheme: 'bearer', parameters: { realm: 'a"b' } },
+        { scheme: 'basic', parameters: { realm: 'c' } },
+      ],
+    ],
+    ['Bearer realm="a",realm="b"', [{ scheme: 'bearer', parameters: { realm: 'a' } }]],
+    ['Bearer realm="never ends', [{ scheme: 'bearer', parameters: { realm: '' } }]],
+  ])('%j is read', (header, challenges) => {
+    expect(parseChallenges(header)).toEqual(challenges);
+  });
+});
+
+describe('Retry-After', () => {
+  const now = Date.parse('Fri, 31 Dec 1999 23:59:00 GMT');
+  it.each<[string | undefined, number | undefined]>([
+    ['0', 0],
+    ['120', 120_000],
+    ['Fri, 31 Dec 1999 23:59:59 GMT', 59_000],
+    ['Fri, 31 Dec 1998 23:59:59 GMT', 0],
+    ['-1', undefined],
+    ['soon', undefined],
+    [undefined, undefined],
+  ])('%s is %s ms', (header, ms) => {
+    expect(retryAfterMs(header, now)).toBe(ms);
+  });
+});

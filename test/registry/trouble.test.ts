@@ -1,0 +1,337 @@
+import type { ServerResponse } from 'node:http';
+import { request } from 'undici';
+import { describe, expect, it } from 'vitest';
+import { mediaTypes } from '../../src/image/media-types.ts';
+import { parseReference } from '../../src/image/reference.ts';
+import { ownEndpoint } from '../../src/image/registry-endpoint.ts';
+import { readBounded } from '../../src/registry/read-bounded.ts';
+import { blobOf, indexOf, randomImage } from '../support/archives.ts';
+import { breakOff, refuse, startFakeRegistry } from '../support/registry/fake-registry.ts';
+import { startProxy } from '../support/registry/proxy.ts';
+import { pull, readAll } from './pulled.ts';
+
+const image = await randomImage({ layers: 1, layerSize: 300_000, seed: 'trouble' });
+const layer = image.layers[0] ?? image.manifest;
+const { digest } = layer.descriptor;
+const tags = { 'app:1': image };
+
+/** Registries that are slow, overloaded, cut off, damaged or malicious. */
+describe('a registry in trouble', () => {
+  it('is read on from where a body broke off', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    registry.faults.push(breakOff(/blobs/));
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    const asked = registry.requests.filter(({ path }) => path.includes(digest));
+    expect(asked).toHaveLength(2);
+    const [, start] = /^bytes=(\d+)-$/.exec(asked[1]?.headers.range ?? '') ?? [];
+    expect(Number(start)).toBeGreaterThan(0);
+  });
+
+  it('is read on too where it knows no ranges', async () => {
+    await using registry = await startFakeRegistry({ tags, ranges: false });
+    await using images = await pull([`${registry.host}/app:1`]);
+    registry.faults.push(breakOff(/blobs/));
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    expect(await readAll(images, digest, 1234)).toEqual(layer.bytes.subarray(1234));
+  });
+
+  it('is given up where bodies break without a byte', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    for (let i = 0; i < 40; i += 1)
+      registry.faults.push({
+        path: /blobs/,
+        answer(response) {
+          response.writeHead(200, { 'content-length': layer.bytes.byteLength });
+          response.flushHeaders();
+          setTimeout(() => response.destroy(), 5);
+        },
+      });
+    await expect(readAll(images, digest)).rejects.toMatchObject({ code: 'registry_unreachable' });
+  });
+
+  it.each([429, 500, 502, 503, 504])('is asked again after status %i', async (status) => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push(refuse(/manifests/, status), refuse(/manifests/, status, { 'retry-after': '0' }));
+    await using images = await pull([`${registry.host}/app:1`]);
+    expect(images.failed).toEqual([]);
+  });
+
+  it('is left alone for as long as it asks', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push(refuse(/manifests/, 429, { 'retry-after': '1' }));
+    const begun = performance.now();
+    await using images = await pull([`${registry.host}/app:1`]);
+    expect(images.failed).toEqual([]);
+    // A timer may be early by a millisecond
+    expect(performance.now() - begun).toBeGreaterThan(990);
+  });
+
+  it('is given up where it asks for longer than anybody waits, in its own words', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    const words = '{"errors":[{"code":"TOOMANYREQUESTS","message":"limit \\u001b[31mreached"}]}';
+    registry.faults.push(refuse(/manifests/, 429, { 'retry-after': '86400' }, words));
+    await using images = await pull([`${registry.host}/app:1`]);
+    expect(images.failed).toMatchObject([{ code: 'registry_failed', context: { status: 429 } }]);
+    expect(images.failed[0]?.message).toContain('limit  [31mreached');
+    expect(registry.requests).toHaveLength(1);
+  });
+
+  it('is not asked again what it does not have', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:2`]);
+    expect(images.failed).toMatchObject([{ code: 'image_unknown' }]);
+    expect(registry.requests).toHaveLength(1);
+  });
+
+  it('does not pass wrong bytes off as a blob', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    const wrong = Buffer.alloc(layer.bytes.byteLength, 'x');
+    registry.faults.push(
+      refuse(/blobs/, 200, { 'content-length': String(wrong.byteLength) }, wrong.toString()),
+    );
+    let received = 0;
+    const reading = async () => {
+      for await (const chunk of images.read(digest, 0)) received += chunk.byteLength;
+    };
+    await expect(reading()).rejects.toMatchObject({
+      code: 'digest_mismatch',
+      context: { digest, phase: 'pull' },
+    });
+    expect(received).toBeLessThan(layer.bytes.byteLength);
+  });
+
+  it('does not pass a shorter or longer body off as a blob', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    for (const length of [layer.bytes.byteLength - 1, layer.bytes.byteLength + 1]) {
+      registry.faults.push(refuse(/blobs/, 200, { 'content-length': String(length) }, 'x'.repeat(length)));
+      await expect(readAll(images, digest)).rejects.toMatchObject({ code: 'size_mismatch' });
+    }
+    const endless = {
+      path: /blobs/,
+      answer: (response: ServerResponse) => {
+        response.writeHead(200);
+        response.end('x'.repeat(layer.bytes.byteLength + 70_000));
+      },
+    };
+    registry.faults.push(endless);
+    await expect(readAll(images, digest)).rejects.toMatchObject({
+      code: expect.stringMatching(/size_mismatch|digest_mismatch/),
+    });
+  });
+
+  it('does not pass another manifest off for the digest that was asked for, or stated', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push(refuse(/manifests/, 200, {}, image.config.bytes.toString()));
+    await using asked = await pull([`${registry.host}/app@${image.target.digest}`]);
+    expect(asked.failed).toMatchObject([{ code: 'digest_mismatch' }]);
+    const headers = { 'docker-content-digest': image.config.descriptor.digest };
+    registry.faults.push(refuse(/manifests/, 200, headers, image.manifest.bytes.toString()));
+    await using stated = await pull([`${registry.host}/app:1`]);
+    expect(stated.failed).toMatchObject([{ code: 'digest_mismatch' }]);
+  });
+
+  it('cannot fill the memory with a manifest', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push(refuse(/manifests/, 200, {}, ' '.repeat(9 * 1024 * 1024)));
+    await using images = await pull([`${registry.host}/app:1`]);
+    expect(images.failed).toMatchObject([{ code: 'document_too_large' }]);
+  });
+
+  it('cannot hold anybody up with an answer that does not end', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push({
+      path: /manifests/,
+      answer(response) {
+        response.writeHead(200);
+        const drip = setInterval(() => response.write(' '), 20);
+        response.on('close', () => clearInterval(drip));
+      },
+    });
+    const answer = await request(`${registry.url}/v2/app/manifests/1`);
+    await expect(readBounded(answer, 1024, 200)).rejects.toMatchObject({ code: 'registry_unreachable' });
+  });
+
+  it('is told to be none where it gives what is no image', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push(
+      refuse(/manifests/, 200, { 'content-type': 'application/json' }, '{"schemaVersion":1,"fsLayers":[]}'),
+      refuse(/manifests/, 200, { 'content-type': 'text/html' }, '{"hello":"there"}'),
+    );
+    await using old = await pull([`${registry.host}/app:1`]);
+    expect(old.failed).toMatchObject([
+      { code: 'registry_failed', message: expect.stringContaining('schema 1') },
+    ]);
+    await using other = await pull([`${registry.host}/app:1`]);
+    expect(other.failed).toMatchObject([{ code: 'registry_failed' }]);
+  });
+
+  it('may lack platforms of an index that nobody wants, or that were never copied there', async () => {
+    const arm = await randomImage({ seed: 'arm', platform: 'linux/arm64' });
+    const index = indexOf([image, arm]);
+    const without = { ...index, blobs: index.blobs.filter((blob) => !arm.blobs.includes(blob)) };
+    await using registry = await startFakeRegistry({ tags: { 'app:1': without } });
+    await using all = await pull([`${registry.host}/app:1`]);
+    expect(all.failed).toEqual([]);
+    expect(all.sizeOf(digest)).toBe(layer.bytes.byteLength);
+    const platforms = [{ kind: 'hosts', platforms: [{ os: 'linux', architecture: 's390x' }] }] as const;
+    await using none = await pull([`${registry.host}/app:1`], { platforms });
+    expect(none.failed).toMatchObject([{ code: 'platform_missing' }]);
+  });
+
+  it('is read no faster than what it gives is taken', async () => {
+    const zeros = blobOf(mediaTypes.ociLayer, Buffer.alloc(40_000_000));
+    const manifest = blobOf(mediaTypes.ociManifest, {
+      schemaVersion: 2,
+      config: image.config.descriptor,
+      layers: [zeros.descriptor],
+    });
+    const large = { target: manifest.descriptor, blobs: [manifest, image.config, zeros] };
+    await using registry = await startFakeRegistry({ tags: { 'app:1': large } });
+    await using images = await pull([`${registry.host}/app:1`]);
+    let sent = 0;
+    registry.faults.push({
+      path: /blobs/,
+      answer(response, bytes = Buffer.alloc(0)) {
+        response.writeHead(200, { 'content-length': bytes.byteLength });
+        const goOn = () => {
+          while (sent < bytes.byteLength && !response.destroyed) {
+            const chunk = bytes.subarray(sent, sent + 65_536);
+            sent += chunk.byteLength;
+            if (!response.write(chunk)) return void response.once('drain', goOn);
+          }
+          response.end();
+        };
+        goOn();
+      },
+    });
+    const reading = images.read(zeros.descriptor.digest, 0)[Symbol.asyncIterator]();
+    await reading.next();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // What the buffers of both sockets hold, and no more
+    expect(sent).toBeLessThan(20_000_000);
+    await reading.return?.();
+  });
+
+  it('ends at once when it is interrupted', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push({ path: /manifests/, answer: () => undefined });
+    const stop = new AbortController();
+    const pulling = pull([`${registry.host}/app:1`], { signal: stop.signal });
+    setTimeout(() => stop.abort(), 50);
+    await expect(pulling).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+describe('redirects to a blob store', () => {
+  it('are followed without the secrets of the registry', async () => {
+    await using store = await startFakeRegistry({ tags });
+    await using registry = await startFakeRegistry({ tags });
+    const location = `http://${store.host}/v2/app/blobs/${digest}?signature=s`;
+    registry.guard = (request, response) => {
+      if (request.headers.authorization !== undefined) return false;
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end();
+      return true;
+    };
+    const own = ownEndpoint(parseReference(`${registry.host}/app:1`));
+    await using images = await pull([`${registry.host}/app:1`], {
+      endpoints: [{ ...own, headers: { 'x-secret': 'of the registry' } }],
+      credentials: [{ kind: 'password', username: 'u', password: 'p' }],
+    });
+    registry.faults.push(refuse(/blobs/, 307, { location }));
+    expect(await readAll(images, digest, 10)).toEqual(layer.bytes.subarray(10));
+    const [seen] = store.requests;
+    expect(seen?.path).toContain('signature=s');
+    expect(seen?.headers.range).toBe('bytes=10-');
+    expect(seen?.headers).not.toHaveProperty('authorization');
+    expect(seen?.headers).not.toHaveProperty('x-secret');
+    expect(registry.requests.at(-1)?.headers).toMatchObject({ 'x-secret': 'of the registry' });
+  });
+
+  it('are not followed for ever, nor to what is no web server', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    for (let i = 0; i < 10; i += 1)
+      registry.faults.push(
+        refuse(/manifests/, 302, { location: `http://${registry.host}/v2/app/manifests/1` }),
+      );
+    await using round = await pull([`${registry.host}/app:1`]);
+    expect(round.failed).toMatchObject([
+      { code: 'registry_failed', message: expect.stringContaining('without end') },
+    ]);
+    registry.faults.length = 0;
+    for (const location of ['file:///etc/passwd', 'not an address', '']) {
+      registry.faults.push(refuse(/manifests/, 302, location === '' ? {} : { location: `${location}` }));
+      await using images = await pull([`${registry.host}/app:1`]);
+      if (location !== 'not an address') expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+      else expect(images.failed).toMatchObject([{ code: 'image_unknown' }]);
+    }
+  });
+});
+
+describe('several endpoints', () => {
+  it('are asked in their order, the next where one does not have it, or is down', async () => {
+    await using empty = await startFakeRegistry();
+    await using full = await startFakeRegistry({ tags });
+    const reference = parseReference('registry.example.com/app:1');
+    const at = (host: string) => ({
+      ...ownEndpoint(reference),
+      url: `http://${host}/v2`,
+      mirrorOf: 'registry.example.com',
+    });
+    await using images = await pull(['registry.example.com/app:1'], {
+      endpoints: [at(empty.host), at('127.0.0.1:1'), at(full.host)],
+    });
+    expect(images.images).toMatchObject([{ name: 'registry.example.com/app:1' }]);
+    expect(empty.paths()).toContain('/v2/app/manifests/1?ns=registry.example.com');
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+  });
+
+  it('are all named where none of them has it', async () => {
+    await using empty = await startFakeRegistry();
+    const reference = parseReference('registry.example.com/app:1');
+    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
+    await using images = await pull(['registry.example.com/app:1'], {
+      endpoints: [at('127.0.0.1:1'), at(empty.host)],
+    });
+    expect(images.failed).toMatchObject([
+      { code: 'image_unknown', context: { tried: ['127.0.0.1:1', empty.host] } },
+    ]);
+    expect(images.failed[0]?.message).toContain('127.0.0.1:1 (registry_unreachable)');
+  });
+
+  it('give the right bytes where one of them gives wrong ones, the next time', async () => {
+    await using bad = await startFakeRegistry({ tags });
+    await using good = await startFakeRegistry({ tags });
+    const reference = parseReference('registry.example.com/app:1');
+    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
+    await using images = await pull(['registry.example.com/app:1'], {
+      endpoints: [at(bad.host), at(good.host)],
+    });
+    const wrong = 'x'.repeat(layer.bytes.byteLength);
+    for (let i = 0; i < 5; i += 1) bad.faults.push(refuse(/blobs/, 200, {}, wrong));
+    await expect(readAll(images, digest)).rejects.toMatchObject({ code: 'digest_mismatch' });
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+  });
+});
+
+describe('a proxy', () => {
+  it('is asked for what a registry has, where one is on the way', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using proxy = await startProxy();
+    await using images = await pull([`${registry.host}/app:1`], { proxyOf: () => proxy.url });
+    expect(images.failed).toEqual([]);
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    expect(proxy.asked[0]).toBe(`${registry.url}/v2/app/manifests/1`);
+  });
+
+  it('has to be one, and is not told where it is none: its address may hold a password', async () => {
+    await using images = await pull(['registry.example.com/app'], {
+      proxyOf: () => 'socks5://me:secret@p:1',
+    });
+    expect(images.failed).toMatchObject([{ code: 'config_invalid' }]);
+    expect(JSON.stringify(images.failed)).not.toContain('secret');
+  });
+});

@@ -1,0 +1,101 @@
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { IssuedFiles } from '../agent-certificates.ts';
+import { freePort } from '../agent-process.ts';
+import { type NamedImage, ociLayout, tarOf } from '../archives.ts';
+
+const run = promisify(execFile);
+const home = process.env.IMGCTL_CONTAINERD_HOME || '/var/cache/imgctl-test/containerd';
+const program = join(home, 'registry/usr/bin/docker-registry');
+
+/** Whether install.sh has been here; in CI it has to have been. */
+export const hasRegistry = existsSync(program) || process.env.IMGCTL_REQUIRE_CONTAINERD === '1';
+
+/** Who the registry knows, where it asks. The second line is bcrypt's of the password. */
+export const user = { username: 'puller', password: 's3cret-pass' };
+const htpasswd = 'puller:$2y$05$abcdefghijklmnopqrstuuV7fpPozvyqJfnY19y0802WTlXUm6Rjy\n';
+
+export interface RegistryOptions {
+  /** Whether it wants a password. */
+  readonly login?: boolean;
+  readonly tls?: Pick<IssuedFiles, 'certFile' | 'keyFile'>;
+}
+
+/** Debian's docker-registry, on loopback, with a store of its own. */
+export interface DockerRegistry extends AsyncDisposable {
+  /** `127.0.0.1:PORT` */
+  readonly host: string;
+  readonly url: string;
+  /** Puts an image there by skopeo: `app:1`. With an index, all of its platforms. */
+  push(image: NamedImage['image'], name: string): Promise<void>;
+  pushArchive(archive: string, name: string): Promise<void>;
+  /** `GET /v2/app/blobs/sha256:… 200`, one a request. */
+  requests(): string[];
+}
+
+export async function startRegistry({ login = false, tls }: RegistryOptions = {}): Promise<DockerRegistry> {
+  const dir = await mkdtemp(join(tmpdir(), 'imgctl-registry-'));
+  const host = `127.0.0.1:${await freePort()}`;
+  await writeFile(join(dir, 'htpasswd'), htpasswd);
+  const config = {
+    version: '0.1',
+    storage: { filesystem: { rootdirectory: join(dir, 'data') } },
+    http: {
+      addr: host,
+      ...(tls === undefined ? {} : { tls: { certificate: tls.certFile, key: tls.keyFile } }),
+    },
+    ...(login ? { auth: { htpasswd: { realm: 'test', path: join(dir, 'htpasswd') } } } : {}),
+  };
+  const file = join(dir, 'config.yml');
+  await writeFile(file, JSON.stringify(config));
+  const child = spawn(program, ['serve', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+    });
+  const stop = async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    if (child.exitCode === null && child.kill('SIGKILL')) await ended;
+    await rm(dir, { recursive: true, force: true });
+  };
+  for (const until = Date.now() + 20_000; !log.includes('listening on'); await sleep(20)) {
+    if (child.exitCode === null && Date.now() < until) continue;
+    await stop();
+    throw new Error(`the registry did not start:\n${log}`);
+  }
+  const pushArchive = async (archive: string, name: string) => {
+    const credentials = login ? ['--dest-creds', `${user.username}:${user.password}`] : [];
+    await run('skopeo', [
+      ...[
+        '--insecure-policy',
+        'copy',
+        '--all',
+        '--preserve-digests',
+        '--dest-tls-verify=false',
+        ...credentials,
+      ],
+      ...[`oci-archive:${archive}`, `docker://${host}/${name}`],
+    ]);
+  };
+  return {
+    host,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}`,
+    async push(image, name) {
+      const archive = join(dir, `push-${(await readdir(dir)).length}.tar`);
+      await writeFile(archive, await tarOf(ociLayout([{ image }])));
+      await pushArchive(archive, name);
+    },
+    pushArchive,
+    requests: () =>
+      [...log.matchAll(/"(GET|HEAD|POST) (\S+) HTTP\/[\d.]+" (\d+)/g)]
+        .filter(([, , path]) => path !== '/v2/')
+        .map(([, method, path, status]) => `${method} ${path} ${status}`),
+    [Symbol.asyncDispose]: stop,
+  };
+}
