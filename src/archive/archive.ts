@@ -9,9 +9,11 @@
  * It may import tiers 0 and 1 (errors, streams, image), `node:` and libraries; no other folder.
  */
 
+import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import type { ImageSource, SourceImage } from '../image/source.ts';
 import { abortable } from '../streams/abortable.ts';
+import { digestOfPath } from './archive-blobs.ts';
 import { FilesOnDisk } from './archive-files.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
@@ -21,6 +23,7 @@ import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
 import { type ScannedTar, scanFile } from './scan-file.ts';
 import { spoolStream } from './spool-stream.ts';
+import type { TarIndex } from './tar-index.ts';
 import { unpackedSize } from './unpacked-size.ts';
 
 export { combineArchives } from './combine-archives.ts';
@@ -37,6 +40,8 @@ export interface ArchiveOptions {
   readonly tag?: string | undefined;
   /** `keep` gives images without a name too, for those who only look; by default they are an error. */
   readonly unnamed?: 'refuse' | 'keep' | undefined;
+  /** `keep` gives images of which no platform is whole, too: by default they are an error. */
+  readonly incomplete?: 'refuse' | 'keep' | undefined;
   /** What is told of the blobs of a pipe as they come, and can read them from then on; it outlives the reading. */
   readonly arrivals?: Arrivals | undefined;
 }
@@ -50,6 +55,12 @@ export interface Archive extends ImageSource {
   readonly compressions: readonly Compression[];
   /** Whether it was copied to a temporary file. */
   readonly spooled: boolean;
+  /** index.json, byte for byte, where there is one. */
+  readonly index: Uint8Array | undefined;
+  /** Signatures and attestations that stand beside the images in index.json: they are no images. */
+  readonly attached: readonly Descriptor[];
+  /** Every blob that names itself by its place, whether an image needs it or not. */
+  digests(): Digest[];
 }
 
 /**
@@ -75,9 +86,14 @@ export async function openArchive(input: ArchiveInput, options: ArchiveOptions =
 
 function interpret(
   { file, index, complete }: ScannedTar & { file: PositionedFile },
-  { signal, tag, unnamed }: ArchiveOptions,
+  { signal, tag, unnamed, incomplete }: ArchiveOptions,
 ): Promise<Contents> {
-  return readContents(new FilesOnDisk(file, index, signal), { tag, unnamed, complete });
+  return readContents(new FilesOnDisk(file, index, signal), { tag, unnamed, incomplete, complete });
+}
+
+interface OpenedTar extends Pick<ScannedTar, 'index'> {
+  readonly file: PositionedFile;
+  readonly compressions: readonly Compression[];
 }
 
 class OpenArchive implements Archive {
@@ -86,12 +102,15 @@ class OpenArchive implements Archive {
   readonly compressions: readonly Compression[];
   readonly spooled: boolean;
   readonly images: readonly SourceImage[];
+  readonly index: Uint8Array | undefined;
+  readonly attached: readonly Descriptor[];
   readonly #file: PositionedFile;
+  readonly #names: Pick<TarIndex, 'names'>;
   readonly #contents: Contents;
   readonly #resources: AsyncDisposableStack;
 
   constructor(
-    { file, compressions }: { file: PositionedFile; compressions: readonly Compression[] },
+    { file, index, compressions }: OpenedTar,
     contents: Contents,
     spooled: boolean,
     resources: AsyncDisposableStack,
@@ -101,13 +120,20 @@ class OpenArchive implements Archive {
     this.compressions = compressions;
     this.spooled = spooled;
     this.images = contents.images;
+    this.index = contents.layout.index;
+    this.attached = contents.layout.attached;
     this.#file = file;
+    this.#names = index;
     this.#contents = contents;
     this.#resources = resources;
   }
 
   sizeOf(digest: Digest): number | undefined {
     return this.#contents.blobs.sizeOf(digest);
+  }
+
+  digests(): Digest[] {
+    return [...new Set([...this.#names.names()].flatMap((name) => digestOfPath(name) ?? []))];
   }
 
   async unpackedSizeOf(digest: Digest): Promise<number | undefined> {

@@ -11,6 +11,15 @@ import { annotatedName } from './image-names.ts';
 /** Indexes within index.json that only group named images are looked into this deep. */
 const maxDepth = 8;
 
+/** What index.json of an OCI image layout says. */
+export interface OciLayout {
+  /** Its bytes; undefined where there is none. */
+  readonly index: Uint8Array | undefined;
+  readonly images: SourceImage[];
+  /** Signatures and attestations that stand beside images, with what the index says of each. */
+  readonly attached: readonly Descriptor[];
+}
+
 /**
  * The images of an OCI image layout (OCI image specification 1.1, "Image Layout"): what index.json names.
  * Signatures and attestations that stand beside an image are not images, unless there is nothing else.
@@ -19,13 +28,14 @@ export async function readOciLayout(
   files: ArchiveFiles,
   blobs: ArchiveBlobs,
   documents: DocumentReader,
-): Promise<SourceImage[]> {
+): Promise<OciLayout> {
   const file = files.find('index.json');
-  if (file === undefined) return [];
+  if (file === undefined) return { index: undefined, images: [], attached: [] };
   const layout = new Layout(files, blobs, documents);
-  const { manifests } = inArchive(files.label, parseIndex, await files.read(file));
+  const index = await files.read(file);
+  const { manifests } = inArchive(files.label, parseIndex, index);
   for (const descriptor of manifests) await layout.add(descriptor, 0);
-  return layout.images();
+  return { index, images: layout.images(), attached: layout.attached() };
 }
 
 class Layout {
@@ -46,6 +56,10 @@ class Layout {
     const descriptor = await this.#typed(found);
     if (!isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType)) return;
     const name = annotatedName(descriptor);
+    if (isSignatureTag(descriptor)) {
+      this.#accessories.push(descriptor);
+      return;
+    }
     if (name !== undefined) {
       this.#named.push({ name, target: bareDescriptor(descriptor) });
       return;
@@ -63,6 +77,11 @@ class Layout {
     const unnamed = this.#named.length + nameless.length > 0 ? nameless : this.#accessories;
     const targets = new Map(unnamed.map((descriptor) => [descriptor.digest, bareDescriptor(descriptor)]));
     return [...this.#named, ...[...targets.values()].map((target) => ({ target }))];
+  }
+
+  /** What is beside images; where there is nothing else, it was given as images. */
+  attached(): Descriptor[] {
+    return this.#named.length + this.#nameless.length > 0 ? this.#accessories : [];
   }
 
   /** Some tools leave the media type out of index.json; the document says it, or shows it by its shape. */
@@ -97,6 +116,15 @@ class Layout {
     const { subject } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { subject?: unknown };
     return (subject !== undefined && subject !== null) || !isImageConfigType(config.mediaType);
   }
+}
+
+/** cosign keeps what it says of an image under tags of this form, in the image's own repository. */
+function isSignatureTag({ annotations }: Descriptor): boolean {
+  const names = [
+    annotations?.['io.containerd.image.name'],
+    annotations?.['org.opencontainers.image.ref.name'],
+  ];
+  return names.some((name) => /(?:^|:)sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(name ?? ''));
 }
 
 /** The parser's errors, with the archive named. */

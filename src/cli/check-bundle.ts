@@ -1,0 +1,59 @@
+import type { BundleDescription, BundledImage } from '../bundle/describe-bundle.ts';
+import type { BundleVerdict } from '../bundle/verify-bundle.ts';
+import { count, formatBytes } from '../output/format.ts';
+import type { CheckResult } from '../output/reporter.ts';
+import type { CommandContext } from './context.ts';
+import { exitStatus } from './exit-codes.ts';
+import { openBundle } from './open-bundle.ts';
+import type { OutputOptions, SpoolOptions } from './options.ts';
+
+export interface CheckBundleOptions extends OutputOptions, SpoolOptions {
+  readonly platform?: readonly string[];
+}
+
+/** The exit status is what an import would end with. @throws ImgctlError as `openArchive`, where nothing can be checked */
+export async function checkBundle(
+  file: string,
+  options: CheckBundleOptions,
+  context: CommandContext,
+): Promise<void> {
+  const { verifyBundle } = await import('../bundle/verify-bundle.ts');
+  const { io } = context;
+  const reporter = await context.reporter(options);
+  await using bundle = await openBundle(file, { ...options, reporter, io });
+  const verdict = await verifyBundle(bundle, {
+    platforms: options.platform,
+    signal: io.signal,
+    onBytes: (bytes, total) => reporter.reading({ label: bundle.label, bytes, total }),
+  });
+  reporter.checks(results(verdict));
+  context.status = verdict.flaws.length === 0 ? exitStatus.ok : exitStatus.refused;
+}
+
+function results({ flaws, blobs, bytes, description }: BundleVerdict): CheckResult[] {
+  const flawed = new Set(flaws.map(({ what }) => what));
+  const sound = description.images.filter(({ name, digest }) => !flawed.has(name ?? digest));
+  const damaged = flaws.some(({ what }) => !isImage(what, description));
+  return [
+    ...sound.map((image): CheckResult => ({ status: 'ok', ...wholeImage(image) })),
+    ...flaws.map((flaw): CheckResult => ({ status: 'fail', ...flaw })),
+    ...(damaged
+      ? []
+      : [
+          {
+            status: 'ok',
+            what: 'content',
+            detail: `${count(blobs, 'blob')}, ${formatBytes(bytes)}`,
+          } as const,
+        ]),
+  ];
+}
+
+function isImage(what: string, { images }: BundleDescription): boolean {
+  return images.some(({ name, digest }) => what === (name ?? digest));
+}
+
+function wholeImage({ name, digest, platforms }: BundledImage): Pick<CheckResult, 'what' | 'detail'> {
+  const here = platforms.filter(({ state }) => state !== 'absent');
+  return { what: name ?? digest, detail: here.map(({ platform }) => platform ?? 'no platform').join(', ') };
+}

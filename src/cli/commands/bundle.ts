@@ -1,0 +1,11 @@
+import { Command } from 'commander';
+import type { CommandContext } from '../context.ts';
+import { bundleInspectCommand } from './bundle-inspect.ts';
+import { bundleVerifyCommand } from './bundle-verify.ts';
+
+export function bundleCommand(context: CommandContext): Command {
+  return new Command('bundle')
+    .description('Bundles: archives that carry images to where no registry is.')
+    .addCommand(bundleInspectCommand(context))
+    .addCommand(bundleVerifyCommand(context));
+}
