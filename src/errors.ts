@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'reference_invalid'
   | 'platform_invalid'
   | 'digest_invalid'
+  | 'manifest_invalid'
   // The archive
   | 'archive_unreadable'
   | 'archive_empty'

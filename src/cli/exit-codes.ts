@@ -26,6 +26,7 @@ const usageCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'reference_invalid',
   'platform_invalid',
   'digest_invalid',
+  'manifest_invalid',
   'listen_insecure',
   'token_missing',
   'config_invalid',

@@ -7,6 +7,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   reference_invalid: 400,
   platform_invalid: 400,
   digest_invalid: 400,
+  manifest_invalid: 400,
 
   // The request is well formed; what it carries is not
   archive_unreadable: 422,
