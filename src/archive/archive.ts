@@ -18,6 +18,7 @@ import { FilesOnDisk } from './archive-files.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
+import type { DeltaBase } from './delta.ts';
 import { type ArchiveInput, openInput } from './input.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
@@ -57,6 +58,10 @@ export interface Archive extends ImageSource {
   readonly spooled: boolean;
   /** index.json, byte for byte, where there is one. */
   readonly index: Uint8Array | undefined;
+  /** What stands beside it as its signature, unverified. */
+  readonly signature: Uint8Array | undefined;
+  /** Of a delta bundle: what has the layers that are not here. */
+  readonly base: DeltaBase | undefined;
   /** Signatures and attestations that stand beside the images in index.json: they are no images. */
   readonly attached: readonly Descriptor[];
   /** Every blob that names itself by its place, whether an image needs it or not. */
@@ -103,6 +108,8 @@ class OpenArchive implements Archive {
   readonly spooled: boolean;
   readonly images: readonly SourceImage[];
   readonly index: Uint8Array | undefined;
+  readonly signature: Uint8Array | undefined;
+  readonly base: DeltaBase | undefined;
   readonly attached: readonly Descriptor[];
   readonly #file: PositionedFile;
   readonly #names: Pick<TarIndex, 'names'>;
@@ -120,8 +127,11 @@ class OpenArchive implements Archive {
     this.compressions = compressions;
     this.spooled = spooled;
     this.images = contents.images;
-    this.index = contents.layout.index;
-    this.attached = contents.layout.attached;
+    const { index: indexBytes, signature, base, attached } = contents.layout;
+    this.index = indexBytes;
+    this.signature = signature;
+    this.base = base;
+    this.attached = attached;
     this.#file = file;
     this.#names = index;
     this.#contents = contents;

@@ -24,7 +24,7 @@ export interface ContentsOptions {
 export interface Contents {
   readonly images: readonly SourceImage[];
   readonly blobs: ArchiveBlobs;
-  readonly layout: Pick<OciLayout, 'index' | 'attached'>;
+  readonly layout: Omit<OciLayout, 'images'>;
 }
 
 /**
@@ -55,7 +55,8 @@ export async function readContents(
     walked.push(await walkImage(images[0] ?? { target }, blobs, documents));
   }
   if (found.length === 0) throw noImages(files);
-  if (incomplete === 'refuse')
+  // A delta bundle is meant to lack what its base has
+  if (incomplete === 'refuse' && layout.base === undefined)
     for (const image of walked) checkImage(image, { label: files.label, blobs, complete });
   return { images: nameImages(found, { label: files.label, tag, unnamed }), blobs, layout };
 }

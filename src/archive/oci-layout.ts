@@ -4,7 +4,9 @@ import { parseIndex, parseManifest } from '../image/documents.ts';
 import { isImageConfigType, isIndexType, isManifestType, mediaTypes } from '../image/media-types.ts';
 import type { SourceImage } from '../image/source.ts';
 import type { ArchiveBlobs } from './archive-blobs.ts';
+import { signatureName } from './archive-documents.ts';
 import type { ArchiveFiles } from './archive-files.ts';
+import { type DeltaBase, deltaBase } from './delta.ts';
 import type { DocumentReader } from './document-reader.ts';
 import { annotatedName } from './image-names.ts';
 
@@ -15,6 +17,10 @@ const maxDepth = 8;
 export interface OciLayout {
   /** Its bytes; undefined where there is none. */
   readonly index: Uint8Array | undefined;
+  /** What stands beside it as its signature, unverified. */
+  readonly signature?: Uint8Array | undefined;
+  /** What the archive builds upon: then it may lack layers. */
+  readonly base?: DeltaBase | undefined;
   readonly images: SourceImage[];
   /** Signatures and attestations that stand beside images, with what the index says of each. */
   readonly attached: readonly Descriptor[];
@@ -35,7 +41,14 @@ export async function readOciLayout(
   const index = await files.read(file);
   const { manifests } = inArchive(files.label, parseIndex, index);
   for (const descriptor of manifests) await layout.add(descriptor, 0);
-  return { index, images: layout.images(), attached: layout.attached() };
+  const signed = files.find(signatureName);
+  return {
+    index,
+    signature: signed === undefined ? undefined : await files.read(signed),
+    base: deltaBase(index),
+    images: layout.images(),
+    attached: layout.attached(),
+  };
 }
 
 class Layout {

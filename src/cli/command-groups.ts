@@ -17,7 +17,7 @@ export const commandGroups: readonly CommandGroup[] = [
   },
   {
     names: ['bundle'],
-    summary: 'look at bundles, and verify them',
+    summary: 'make bundles, look at them, and verify them',
     load: async () => (await import('./commands/bundle.ts')).bundleCommand,
   },
   {

@@ -13,12 +13,11 @@ export interface OutputOptions {
   readonly color: boolean;
 }
 
-export function addOutputOptions(command: Command): Command {
+/** `flags`: without `-o` where that says something else. */
+export function addOutputOptions(command: Command, flags = '-o, --output <format>'): Command {
   return command
     .addOption(
-      new Option('-o, --output <format>', 'text, one JSON document, or an event a line')
-        .choices(outputFormats)
-        .default('text'),
+      new Option(flags, 'text, one JSON document, or an event a line').choices(outputFormats).default('text'),
     )
     .option('-q, --quiet', 'show errors only (a listing: names only)')
     .option('--no-progress', 'no progress, only the result')

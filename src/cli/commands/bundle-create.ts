@@ -1,0 +1,48 @@
+import { Command, Option } from 'commander';
+import type { CommandContext } from '../context.ts';
+import type { CreateBundleOptions } from '../create-bundle.ts';
+import { addOutputOptions, addPlatformOptions, addSpoolOption } from '../options.ts';
+import { addValue } from '../parse-values.ts';
+
+const examples = `
+Images are named on the command line, in lists (one a line, # for comments), or by Kubernetes manifests: of those, every
+pod and pod template in any kind counts, with init and ephemeral containers and image volumes. Content tells the two apart.
+Without any name the bundle gets all that the archives have. Archives may be of any format; signatures and attestations
+that stand beside an image there go with it.
+
+The bundle is an OCI layout that Docker, containerd, skopeo and oras load too. It appears under its name when it is whole,
+and the same images give the same bytes. Its name says how it is compressed: .tar, .tar.zst or .tar.gz; what is compressed
+already, as layers mostly are, is not compressed again.
+
+Examples:
+  docker save app:1 db:2 | imgctl bundle create --from-archive - -o bundle.tar.zst
+  imgctl bundle create -f images.txt --from-archive all.tar -o bundle.tar.zst
+  kubectl kustomize overlays/edge | imgctl bundle create -f - --from-archive all.tar -o edge.tar.zst
+  imgctl bundle create app:1 --from-archive all.tar --platform linux/arm64 -o app.tar`;
+
+export function bundleCreateCommand(context: CommandContext): Command {
+  const command = new Command('create')
+    .summary('make a bundle of the images that lists or manifests name')
+    .description(
+      'Makes a bundle: one archive of the images that are named, by themselves, in lists, or by manifests.',
+    )
+    .argument('[ref...]', 'names of images')
+    .addOption(
+      new Option('-f, --file <file>', 'a list of images, or Kubernetes manifests; - is standard input')
+        .argParser(addValue)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--from-archive <file>', 'an archive that has images; - is standard input')
+        .argParser(addValue)
+        .default([], 'none'),
+    )
+    .requiredOption('-o, --out <file>', 'the bundle; - is standard output');
+  addPlatformOptions(addSpoolOption(command), 'every platform that is there');
+  return addOutputOptions(command, '--output <format>')
+    .addHelpText('after', examples)
+    .action(async (refs: string[], options: CreateBundleOptions) => {
+      const { createBundle } = await import('../create-bundle.ts');
+      await createBundle(refs, options, context);
+    });
+}

@@ -1,0 +1,114 @@
+import { pipeline } from 'node:stream/promises';
+import type { Archive } from '../archive/archive.ts';
+import type { BundleCompression } from '../bundle/compress.ts';
+import { ImgctlError } from '../errors.ts';
+import { parsePlatform } from '../image/platform.ts';
+import type { PlatformChoice } from '../image/platform-choice.ts';
+import { count, formatBytes } from '../output/format.ts';
+import type { Reporter } from '../output/reporter.ts';
+import { archiveInputs } from './archive-inputs.ts';
+import { imagesToBundle } from './bundle-inputs.ts';
+import type { CommandContext } from './context.ts';
+import { ofOutput } from './export-images.ts';
+import { openExportTarget } from './export-target.ts';
+import type { OutputOptions, PlatformOptions, SpoolOptions } from './options.ts';
+
+export interface CreateBundleOptions extends OutputOptions, PlatformOptions, SpoolOptions {
+  readonly file: readonly string[];
+  readonly fromArchive: readonly string[];
+  readonly out: string;
+}
+
+/** @throws ImgctlError `usage`, `image_unknown` and those of reading what images come from */
+export async function createBundle(
+  refs: readonly string[],
+  options: CreateBundleOptions,
+  context: CommandContext,
+): Promise<void> {
+  const { io } = context;
+  const { signal } = io;
+  const reporter = await context.reporter(options);
+  mustReadOnce(options);
+  const compression = compressionOf(options.out);
+  const named = await imagesToBundle(refs, options.file, io);
+  const { archiveFinder } = await import('../bundle/archive-finder.ts');
+  const { gatherImages } = await import('../bundle/gather-images.ts');
+  const { writeBundle } = await import('../bundle/write-bundle.ts');
+  await using archives = await openAll(options, reporter, context);
+  const finder = await archiveFinder(archives.opened, signal);
+  const asked = named ?? finder.references.map((reference) => ({ reference, where: 'archive' }));
+  if (asked.length === 0) throw namesNothing();
+  const gathered = await gatherImages(asked, { finders: [finder], choice: choiceOf(options), signal });
+  await using target = await openExportTarget(options.out, options, io);
+  const label = options.out;
+  const { blobs, bytes, chunks } = writeBundle(gathered, {
+    compression,
+    signal,
+    onBytes: (bytes, total) => reporter.reading({ activity: 'writing', label, bytes, total }),
+  });
+  try {
+    await pipeline(chunks, target.stream, { end: false, signal });
+  } catch (error) {
+    throw ofOutput(error, target.stream);
+  }
+  await target.publish();
+  const names = gathered.images.flatMap((image) => image.names);
+  const message = `Wrote ${count(names.length, 'image')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)} to ${target.label}.`;
+  const details = {
+    file: label,
+    images: gathered.images.flatMap(({ names, graph }) =>
+      names.map((name) => ({ name, digest: graph.target.digest })),
+    ),
+    attached: gathered.attached.map(({ entry }) => entry.digest),
+    blobs,
+    bytes,
+  };
+  if (target.isStandardOutput) reporter.note(message);
+  else reporter.done([message], details);
+}
+
+function mustReadOnce({ file, fromArchive }: CreateBundleOptions): void {
+  if ([...file, ...fromArchive].filter((name) => name === '-').length < 2) return;
+  throw new ImgctlError('usage', 'standard input (-) is named twice', { hint: 'It can be read once only.' });
+}
+
+/** By the name, as tar does it. */
+function compressionOf(out: string): BundleCompression {
+  if (/\.(?:zst|tzst)$/i.test(out)) return 'zstd';
+  if (/\.(?:gz|tgz)$/i.test(out)) return 'gzip';
+  if (!/\.(?:xz|bz2|lz4|zip)$/i.test(out)) return 'none';
+  throw new ImgctlError('usage', `a bundle cannot be compressed as ${out} says`, {
+    hint: 'Name it .tar, .tar.zst or .tar.gz.',
+  });
+}
+
+function choiceOf({ platform }: PlatformOptions): PlatformChoice {
+  return platform === undefined
+    ? { kind: 'all' }
+    : { kind: 'named', platforms: platform.map((name) => parsePlatform(name)) };
+}
+
+async function openAll(
+  { fromArchive, spoolDir }: CreateBundleOptions,
+  reporter: Reporter,
+  { io }: CommandContext,
+): Promise<AsyncDisposable & { readonly opened: readonly Archive[] }> {
+  const { openArchive } = await import('../archive/archive.ts');
+  await using stack = new AsyncDisposableStack();
+  const opened: Archive[] = [];
+  const inputs = fromArchive.length === 0 ? [] : archiveInputs(fromArchive, () => io.stdin);
+  for (const input of inputs) {
+    const label = input.kind === 'path' ? input.path : input.label;
+    const onSpool = (bytes: number) => reporter.reading({ label, bytes });
+    const reading = { spoolDir, signal: io.signal, onSpool, unnamed: 'keep' } as const;
+    opened.push(stack.use(await openArchive(input, reading)));
+  }
+  const resources = stack.move();
+  return { opened, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+function namesNothing(): ImgctlError {
+  return new ImgctlError('usage', 'no image is named, and there is no archive that has one', {
+    hint: 'Name images, lists or manifests (-f FILE), or archives of which all images are meant (--from-archive FILE).',
+  });
+}
