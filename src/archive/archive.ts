@@ -11,14 +11,13 @@
 
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
-import type { ImageSource, SourceImage } from '../image/source.ts';
+import type { ImageSource, SourceBase, SourceImage } from '../image/source.ts';
 import { abortable } from '../streams/abortable.ts';
 import { digestOfPath } from './archive-blobs.ts';
 import { FilesOnDisk } from './archive-files.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
-import type { DeltaBase } from './delta.ts';
 import { type ArchiveInput, openInput } from './input.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
@@ -60,8 +59,6 @@ export interface Archive extends ImageSource {
   readonly index: Uint8Array | undefined;
   /** What stands beside it as its signature, unverified. */
   readonly signature: Uint8Array | undefined;
-  /** Of a delta bundle: what has the layers that are not here. */
-  readonly base: DeltaBase | undefined;
   /** Signatures and attestations that stand beside the images in index.json: they are no images. */
   readonly attached: readonly Descriptor[];
   /** Every blob that names itself by its place, whether an image needs it or not. */
@@ -109,7 +106,7 @@ class OpenArchive implements Archive {
   readonly images: readonly SourceImage[];
   readonly index: Uint8Array | undefined;
   readonly signature: Uint8Array | undefined;
-  readonly base: DeltaBase | undefined;
+  readonly base: SourceBase | undefined;
   readonly attached: readonly Descriptor[];
   readonly #file: PositionedFile;
   readonly #names: Pick<TarIndex, 'names'>;

@@ -1,7 +1,7 @@
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import { isDocumentType } from '../image/documents.ts';
-import { type ReadDocument, resolveGraph } from '../image/graph.ts';
+import { type GraphManifest, type ReadDocument, resolveGraph } from '../image/graph.ts';
 import { formatPlatform } from '../image/platform.ts';
 import { readDocument } from '../image/read-document.ts';
 import type { BlobSource, ImageSource } from '../image/source.ts';
@@ -39,7 +39,9 @@ export async function describeImages(source: ImageSource, signal?: AbortSignal):
       const size = source.sizeOf(digest);
       if (size !== undefined) blobs.set(digest, size);
     }
-    const whole = graph.manifests.filter((manifest) => missingOf(manifest, source).length === 0);
+    const isWhole = (manifest: GraphManifest) =>
+      source.base !== undefined || missingOf(manifest, source).length === 0;
+    const whole = graph.manifests.filter(isWhole);
     const platforms = whole.flatMap(({ platform }) =>
       platform === undefined ? [] : formatPlatform(platform),
     );

@@ -2,11 +2,11 @@ import { toImgctlError } from '../errors.ts';
 import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
 import { parseIndex, parseManifest } from '../image/documents.ts';
 import { isImageConfigType, isIndexType, isManifestType, mediaTypes } from '../image/media-types.ts';
-import type { SourceImage } from '../image/source.ts';
+import type { SourceBase, SourceImage } from '../image/source.ts';
 import type { ArchiveBlobs } from './archive-blobs.ts';
 import { signatureName } from './archive-documents.ts';
 import type { ArchiveFiles } from './archive-files.ts';
-import { type DeltaBase, deltaBase } from './delta.ts';
+import { deltaBase } from './delta.ts';
 import type { DocumentReader } from './document-reader.ts';
 import { annotatedName } from './image-names.ts';
 
@@ -20,7 +20,7 @@ export interface OciLayout {
   /** What stands beside it as its signature, unverified. */
   readonly signature?: Uint8Array | undefined;
   /** What the archive builds upon: then it may lack layers. */
-  readonly base?: DeltaBase | undefined;
+  readonly base?: SourceBase | undefined;
   readonly images: SourceImage[];
   /** Signatures and attestations that stand beside images, with what the index says of each. */
   readonly attached: readonly Descriptor[];

@@ -1,11 +1,16 @@
+import type { Archive } from '../archive/archive.ts';
 import type { ArchiveLayout } from '../archive/archive-documents.ts';
 import { archiveBlobs } from '../archive/archive-documents.ts';
 import { archiveStream } from '../archive/archive-stream.ts';
+import { deltaAnnotations } from '../archive/delta.ts';
+import { digestOf } from '../image/digest.ts';
 import { type BundleCompression, compressed } from './compress.ts';
 import type { GatheredImages } from './gather-images.ts';
 
-export interface WriteBundleOptions extends Pick<ArchiveLayout, 'sign' | 'annotations' | 'leftOut'> {
+export interface WriteBundleOptions extends Pick<ArchiveLayout, 'sign'> {
   readonly compression: BundleCompression;
+  /** The bundle is a delta then: what this one has is left out, but for documents. `name`: what to call it. */
+  readonly base?: { readonly name: string; readonly archive: Archive } | undefined;
   readonly onBytes?: ((bytes: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,10 +29,10 @@ export interface WrittenBundle {
  */
 export function writeBundle(
   gathered: GatheredImages,
-  { compression, onBytes, signal, ...options }: WriteBundleOptions,
+  { compression, base, onBytes, signal, sign }: WriteBundleOptions,
 ): WrittenBundle {
   const { images, attached } = gathered;
-  const layout: ArchiveLayout = { ...options, attached, refName: 'whole' };
+  const layout: ArchiveLayout = { sign, attached, refName: 'whole', ...(base && deltaOf(base)) };
   const blobs = archiveBlobs(images, layout);
   const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
   const tar = archiveStream(images, gathered, signal, {
@@ -35,4 +40,12 @@ export function writeBundle(
     onBytes: (written) => onBytes?.(written, bytes),
   });
   return { blobs: blobs.length, bytes, chunks: compression === 'none' ? tar : compressed(tar, compression) };
+}
+
+function deltaOf({ name, archive }: NonNullable<WriteBundleOptions['base']>): ArchiveLayout {
+  const digest = digestOf(archive.index ?? '');
+  return {
+    annotations: deltaAnnotations({ name, digest }),
+    leftOut: (blob) => archive.sizeOf(blob) !== undefined,
+  };
 }

@@ -1,5 +1,8 @@
+import type { Archive } from '../archive/archive.ts';
 import type { BundleDescription, BundledImage } from '../bundle/describe-bundle.ts';
 import type { BundleVerdict } from '../bundle/verify-bundle.ts';
+import { ImgctlError } from '../errors.ts';
+import { digestOf } from '../image/digest.ts';
 import { count, formatBytes } from '../output/format.ts';
 import type { CheckResult } from '../output/reporter.ts';
 import type { CommandContext } from './context.ts';
@@ -9,6 +12,7 @@ import type { OutputOptions, SpoolOptions } from './options.ts';
 
 export interface CheckBundleOptions extends OutputOptions, SpoolOptions {
   readonly platform?: readonly string[];
+  readonly base?: string;
 }
 
 /** The exit status is what an import would end with. @throws ImgctlError as `openArchive`, where nothing can be checked */
@@ -21,13 +25,36 @@ export async function checkBundle(
   const { io } = context;
   const reporter = await context.reporter(options);
   await using bundle = await openBundle(file, { ...options, reporter, io });
+  await using base =
+    options.base === undefined ? undefined : await openBundle(options.base, { ...options, reporter, io });
+  mustBeBase(bundle, base);
   const verdict = await verifyBundle(bundle, {
     platforms: options.platform,
+    isElsewhere: (digest) =>
+      bundle.base !== undefined && (base === undefined || base.sizeOf(digest) !== undefined),
     signal: io.signal,
     onBytes: (bytes, total) => reporter.reading({ label: bundle.label, bytes, total }),
   });
-  reporter.checks(results(verdict));
+  reporter.checks([...results(verdict), ...baseResults(bundle, base)]);
   context.status = verdict.flaws.length === 0 ? exitStatus.ok : exitStatus.refused;
+}
+
+/** @throws ImgctlError `usage` where the one was not made upon the other */
+function mustBeBase(bundle: Archive, base: Archive | undefined): void {
+  if (base === undefined || (base.index !== undefined && bundle.base?.digest === digestOf(base.index)))
+    return;
+  const upon = bundle.base === undefined ? 'it is no delta bundle' : `it was made upon ${bundle.base.name}`;
+  throw new ImgctlError('usage', `${base.label} is not what ${bundle.label} builds upon: ${upon}`, {
+    hint: 'imgctl bundle inspect shows what a delta bundle builds upon.',
+    context: { path: bundle.label, ...(bundle.base === undefined ? {} : { base: bundle.base.digest }) },
+  });
+}
+
+function baseResults({ base }: Archive, given: Archive | undefined): CheckResult[] {
+  if (base === undefined) return [];
+  if (given !== undefined) return [{ status: 'ok', what: 'base', detail: given.label }];
+  const detail = `what is not here is meant to be in ${base.name} (index ${base.digest})`;
+  return [{ status: 'warn', what: 'base', detail, hint: 'Name it with --base FILE, to see whether it is.' }];
 }
 
 function results({ flaws, blobs, bytes, description }: BundleVerdict): CheckResult[] {

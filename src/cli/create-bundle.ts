@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Archive } from '../archive/archive.ts';
 import type { BundleCompression } from '../bundle/compress.ts';
@@ -11,12 +12,14 @@ import { imagesToBundle } from './bundle-inputs.ts';
 import type { CommandContext } from './context.ts';
 import { ofOutput } from './export-images.ts';
 import { openExportTarget } from './export-target.ts';
+import { openBundle } from './open-bundle.ts';
 import type { OutputOptions, PlatformOptions, SpoolOptions } from './options.ts';
 
 export interface CreateBundleOptions extends OutputOptions, PlatformOptions, SpoolOptions {
   readonly file: readonly string[];
   readonly fromArchive: readonly string[];
   readonly out: string;
+  readonly base?: string;
 }
 
 /** @throws ImgctlError `usage`, `image_unknown` and those of reading what images come from */
@@ -39,11 +42,14 @@ export async function createBundle(
   const asked = named ?? finder.references.map((reference) => ({ reference, where: 'archive' }));
   if (asked.length === 0) throw namesNothing();
   const gathered = await gatherImages(asked, { finders: [finder], choice: choiceOf(options), signal });
+  await using base =
+    options.base === undefined ? undefined : await openBase(options.base, options, reporter, context);
   await using target = await openExportTarget(options.out, options, io);
   const label = options.out;
   const { blobs, bytes, chunks } = writeBundle(gathered, {
     compression,
     signal,
+    base: base && { name: basename(base.label), archive: base },
     onBytes: (bytes, total) => reporter.reading({ activity: 'writing', label, bytes, total }),
   });
   try {
@@ -56,6 +62,7 @@ export async function createBundle(
   const message = `Wrote ${count(names.length, 'image')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)} to ${target.label}.`;
   const details = {
     file: label,
+    base: options.base,
     images: gathered.images.flatMap(({ names, graph }) =>
       names.map((name) => ({ name, digest: graph.target.digest })),
     ),
@@ -105,6 +112,20 @@ async function openAll(
   }
   const resources = stack.move();
   return { opened, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+async function openBase(
+  file: string,
+  options: SpoolOptions,
+  reporter: Reporter,
+  { io }: CommandContext,
+): Promise<Archive> {
+  const base = await openBundle(file, { ...options, reporter, io });
+  if (base.index !== undefined) return base;
+  await base[Symbol.asyncDispose]();
+  throw new ImgctlError('usage', `${file} is no bundle: it has no index.json that a delta could name`, {
+    hint: 'Make a bundle of it first: imgctl bundle create --from-archive FILE -o base.tar.zst',
+  });
 }
 
 function namesNothing(): ImgctlError {

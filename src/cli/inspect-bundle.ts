@@ -1,3 +1,4 @@
+import type { Archive } from '../archive/archive.ts';
 import type { BundleDescription, BundledPlatform } from '../bundle/describe-bundle.ts';
 import { shortDigest } from '../image/digest.ts';
 import { count, formatBytes } from '../output/format.ts';
@@ -22,15 +23,16 @@ export async function inspectBundle(
     [
       `${label}: ${summary(description)}${compressions.length === 0 ? '' : ` (${compressions.join(', ')})`}`,
       '',
-      ...imageLines(description),
+      ...imageLines(description, bundle.base !== undefined),
       '',
+      ...baseLines(bundle, description),
       ...sharedLines(description),
       ...(attached.length === 0
         ? []
         : [`Beside the images: ${count(attached.length, 'signature')} or attestations.`]),
       ...needsLines(description),
     ],
-    { file: label, tar, ...description, attached },
+    { file: label, tar, base: bundle.base, ...description, attached },
   );
 }
 
@@ -38,25 +40,34 @@ function summary({ images, blobs, bytes }: BundleDescription): string {
   return `${count(images.length, 'image')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)}`;
 }
 
-function imageLines({ images }: BundleDescription): string[] {
+function imageLines({ images }: BundleDescription, isDelta: boolean): string[] {
   const rows = images.flatMap(({ name, digest, platforms }) => {
     const title = name ?? '(no name)';
     if (platforms.length === 0) return [[title, 'nothing is here', shortDigest(digest), '', '', '']];
-    return platforms.map((one, i) => [i === 0 ? title : '', ...platformCells(one)]);
+    return platforms.map((one, i) => [i === 0 ? title : '', ...platformCells(one, isDelta)]);
   });
   return alignColumns({ head: ['IMAGE', 'PLATFORM', 'DIGEST', 'LAYERS', 'SIZE', 'SHARED'], rows });
 }
 
-function platformCells({ platform, digest, state, layers, bytes, sharedBytes }: BundledPlatform): string[] {
+function platformCells(
+  { platform, digest, state, layers, bytes, sharedBytes }: BundledPlatform,
+  isDelta: boolean,
+): string[] {
   const where = platform ?? '(none)';
   if (state === 'absent') return [`${where} (absent)`, shortDigest(digest), '', '', ''];
   return [
-    state === 'whole' ? where : `${where} (incomplete)`,
+    state === 'whole' ? where : `${where} (${isDelta ? 'with the base' : 'incomplete'})`,
     shortDigest(digest),
     String(layers),
     formatBytes(bytes),
     sharedBytes === 0 ? '' : formatBytes(sharedBytes),
   ];
+}
+
+function baseLines({ base }: Archive, { images }: BundleDescription): string[] {
+  if (base === undefined) return [];
+  const there = new Set(images.flatMap(({ platforms }) => platforms.flatMap(({ missing }) => missing)));
+  return [`A delta upon ${base.name} (index ${base.digest}): ${count(there.size, 'blob')} more there.`];
 }
 
 function sharedLines({ shared }: BundleDescription): string[] {

@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { describeBundle } from '../../src/bundle/describe-bundle.ts';
 import type { Digest } from '../../src/image/digest.ts';
-import { mediaTypes } from '../../src/image/media-types.ts';
 import { openFile } from '../archive/opened.ts';
 import {
-  blobOf,
   dockerSave,
   indexOf,
   type NamedImage,
@@ -13,6 +11,7 @@ import {
   type SingleImage,
   tarOf,
 } from '../support/archives.ts';
+import { imageUpon } from '../support/image-upon.ts';
 
 const app = await randomImage({ seed: 'app', layers: 2, gzip: true });
 const arm = await randomImage({ seed: 'app', layers: 3, platform: 'linux/arm64' });
@@ -28,26 +27,6 @@ async function described(images: readonly NamedImage[], without: readonly Digest
 /** Bytes of all that a single image is made of. */
 function bytesOf({ blobs }: SingleImage): number {
   return blobs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
-}
-
-/** Another image with all layers of `base`, and one more. */
-async function upon(base: SingleImage, seed: string): Promise<SingleImage> {
-  const own = await randomImage({ seed, layers: 1 });
-  const layers = [...base.layers, ...own.layers];
-  const { rootfs, ...rest } = JSON.parse(base.config.bytes.toString());
-  const { rootfs: added } = JSON.parse(own.config.bytes.toString());
-  const config = blobOf(mediaTypes.ociConfig, {
-    ...rest,
-    rootfs: { type: 'layers', diff_ids: [...rootfs.diff_ids, ...added.diff_ids] },
-  });
-  const manifest = blobOf(mediaTypes.ociManifest, {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociManifest,
-    config: config.descriptor,
-    layers: layers.map(({ descriptor }) => descriptor),
-  });
-  const blobs = [manifest, config, ...layers];
-  return { ...base, target: manifest.descriptor, blobs, config, manifest, layers };
 }
 
 describe('what a bundle is said to hold', () => {
@@ -74,7 +53,7 @@ describe('what a bundle is said to hold', () => {
   });
 
   it('counts a layer of two images once, and names both', async () => {
-    const web = await upon(app, 'web');
+    const web = await imageUpon(app, 'web');
     const result = await described([
       { image: app, name: 'app:1' },
       { image: web, name: 'web:1' },

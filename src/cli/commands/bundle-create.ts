@@ -18,7 +18,8 @@ Examples:
   docker save app:1 db:2 | imgctl bundle create --from-archive - -o bundle.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar -o bundle.tar.zst
   kubectl kustomize overlays/edge | imgctl bundle create -f - --from-archive all.tar -o edge.tar.zst
-  imgctl bundle create app:1 --from-archive all.tar --platform linux/arm64 -o app.tar`;
+  imgctl bundle create app:1 --from-archive all.tar --platform linux/arm64 -o app.tar
+  imgctl bundle create -f images.txt --from-archive all.tar --base june.tar.zst -o july-delta.tar.zst`;
 
 export function bundleCreateCommand(context: CommandContext): Command {
   const command = new Command('create')
@@ -37,6 +38,7 @@ export function bundleCreateCommand(context: CommandContext): Command {
         .argParser(addValue)
         .default([], 'none'),
     )
+    .option('--base <file>', 'leave out what this older bundle has: nodes that have it need no more')
     .requiredOption('-o, --out <file>', 'the bundle; - is standard output');
   addPlatformOptions(addSpoolOption(command), 'every platform that is there');
   return addOutputOptions(command, '--output <format>')

@@ -15,6 +15,7 @@ Examples:
 
 interface Options extends OutputOptions, SpoolOptions {
   readonly platform?: readonly string[];
+  readonly base?: string;
 }
 
 export function bundleVerifyCommand(context: CommandContext): Command {
@@ -28,6 +29,10 @@ export function bundleVerifyCommand(context: CommandContext): Command {
         'a platform that every image must have; again or with commas for several',
       ).argParser(addPlatforms),
     );
+  command.option(
+    '--base <file>',
+    'of a delta bundle: the one that it builds upon, to look for the rest in it',
+  );
   return addOutputOptions(addSpoolOption(command))
     .addHelpText('after', examples)
     .action(async (file: string, options: Options) => {
