@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'image_cycle'
   | 'platform_missing'
   | 'spool_full'
+  | 'signature_invalid'
   // Blobs and stores
   | 'digest_mismatch'
   | 'size_mismatch'

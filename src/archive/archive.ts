@@ -19,6 +19,7 @@ import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
 import { type ArchiveInput, openInput } from './input.ts';
+import type { VerifyIndex } from './oci-layout.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
 import { type ScannedTar, scanFile } from './scan-file.ts';
@@ -42,6 +43,11 @@ export interface ArchiveOptions {
   readonly unnamed?: 'refuse' | 'keep' | undefined;
   /** `keep` gives images of which no platform is whole, too: by default they are an error. */
   readonly incomplete?: 'refuse' | 'keep' | undefined;
+  /**
+   * Is shown index.json and its signature before anything that it names is looked at, and throws where they will not do.
+   * Then the images are what the index says, and manifest.json, which is not signed, does not count.
+   */
+  readonly verifyIndex?: VerifyIndex | undefined;
   /** What is told of the blobs of a pipe as they come, and can read them from then on; it outlives the reading. */
   readonly arrivals?: Arrivals | undefined;
 }
@@ -88,9 +94,9 @@ export async function openArchive(input: ArchiveInput, options: ArchiveOptions =
 
 function interpret(
   { file, index, complete }: ScannedTar & { file: PositionedFile },
-  { signal, tag, unnamed, incomplete }: ArchiveOptions,
+  { signal, ...options }: ArchiveOptions,
 ): Promise<Contents> {
-  return readContents(new FilesOnDisk(file, index, signal), { tag, unnamed, incomplete, complete });
+  return readContents(new FilesOnDisk(file, index, signal), { ...options, complete });
 }
 
 interface OpenedTar extends Pick<ScannedTar, 'index'> {

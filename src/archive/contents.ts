@@ -8,7 +8,7 @@ import { checkImage, type WalkedImage, walkImage } from './check-image.ts';
 import { manifestOf, readDockerSave, refuseAncient, type SavedImage } from './docker-save.ts';
 import { DocumentReader } from './document-reader.ts';
 import { nameImages } from './image-names.ts';
-import { type OciLayout, readOciLayout } from './oci-layout.ts';
+import { type OciLayout, readOciLayout, type VerifyIndex } from './oci-layout.ts';
 
 export interface ContentsOptions {
   /** The name for the one image that there is, in place of its own. */
@@ -19,6 +19,8 @@ export interface ContentsOptions {
   readonly complete: boolean;
   /** `keep` gives images of which no platform is whole, too. */
   readonly incomplete?: 'refuse' | 'keep' | undefined;
+  /** As `ArchiveOptions` has it. */
+  readonly verifyIndex?: VerifyIndex | undefined;
 }
 
 export interface Contents {
@@ -36,14 +38,14 @@ export interface Contents {
  */
 export async function readContents(
   files: ArchiveFiles,
-  { tag, unnamed = 'refuse', incomplete = 'refuse', complete }: ContentsOptions,
+  { tag, unnamed = 'refuse', incomplete = 'refuse', complete, verifyIndex }: ContentsOptions,
 ): Promise<Contents> {
   const blobs = new ArchiveBlobs(files);
   const documents = new DocumentReader(files, blobs);
-  const { images: found, ...layout } = await readOciLayout(files, blobs, documents);
+  const { images: found, ...layout } = await readOciLayout(files, { blobs, documents, verifyIndex });
   const walked: WalkedImage[] = [];
   for (const image of found) walked.push(await walkImage(image, blobs, documents));
-  for (const saved of await readDockerSave(files)) {
+  for (const saved of verifyIndex === undefined ? await readDockerSave(files) : []) {
     const targets = targetsOf(saved.configDigest, walked);
     if (targets.length > 0) {
       addNames(found, saved, targets);

@@ -13,6 +13,19 @@ import { annotatedName } from './image-names.ts';
 /** Indexes within index.json that only group named images are looked into this deep. */
 const maxDepth = 8;
 
+/** Throws where an index is not to be trusted. */
+export type VerifyIndex = (
+  index: Uint8Array | undefined,
+  signature: Uint8Array | undefined,
+  label: string,
+) => void;
+
+interface LayoutReading {
+  readonly blobs: ArchiveBlobs;
+  readonly documents: DocumentReader;
+  readonly verifyIndex?: VerifyIndex | undefined;
+}
+
 /** What index.json of an OCI image layout says. */
 export interface OciLayout {
   /** Its bytes; undefined where there is none. */
@@ -32,19 +45,23 @@ export interface OciLayout {
  */
 export async function readOciLayout(
   files: ArchiveFiles,
-  blobs: ArchiveBlobs,
-  documents: DocumentReader,
+  { blobs, documents, verifyIndex }: LayoutReading,
 ): Promise<OciLayout> {
   const file = files.find('index.json');
-  if (file === undefined) return { index: undefined, images: [], attached: [] };
+  if (file === undefined) {
+    verifyIndex?.(undefined, undefined, files.label);
+    return { index: undefined, images: [], attached: [] };
+  }
   const layout = new Layout(files, blobs, documents);
   const index = await files.read(file);
+  const signed = files.find(signatureName);
+  const signature = signed === undefined ? undefined : await files.read(signed);
+  verifyIndex?.(index, signature, files.label);
   const { manifests } = inArchive(files.label, parseIndex, index);
   for (const descriptor of manifests) await layout.add(descriptor, 0);
-  const signed = files.find(signatureName);
   return {
     index,
-    signature: signed === undefined ? undefined : await files.read(signed),
+    signature,
     base: deltaBase(index),
     images: layout.images(),
     attached: layout.attached(),

@@ -92,7 +92,7 @@ function isText(start: Uint8Array): boolean {
 
 /** `VERSION` and the like, which docker save writes beside each layer, are no blobs. */
 function isSmallKnown({ name, size }: TarEntry): boolean {
-  return size <= 65536 && /(?:^|\/)(?:VERSION|oci-layout|repositories)$/.test(name);
+  return size <= 65536 && /(?:^|\/)(?:VERSION|oci-layout|repositories|index\.json\.minisig)$/.test(name);
 }
 
 /** Indexes, manifests and configs are held; other JSON, such as attestations of many megabytes, is only stored. */

@@ -5,14 +5,17 @@ import { ImgctlError } from '../errors.ts';
 import { digestOf } from '../image/digest.ts';
 import { count, formatBytes } from '../output/format.ts';
 import type { CheckResult } from '../output/reporter.ts';
+import { signerOf } from '../trust/minisign.ts';
 import type { CommandContext } from './context.ts';
 import { exitStatus } from './exit-codes.ts';
 import { openBundle } from './open-bundle.ts';
 import type { OutputOptions, SpoolOptions } from './options.ts';
+import { verifierOf } from './signed-bundles.ts';
 
 export interface CheckBundleOptions extends OutputOptions, SpoolOptions {
   readonly platform?: readonly string[];
   readonly base?: string;
+  readonly verifyKey?: string;
 }
 
 /** The exit status is what an import would end with. @throws ImgctlError as `openArchive`, where nothing can be checked */
@@ -24,7 +27,9 @@ export async function checkBundle(
   const { verifyBundle } = await import('../bundle/verify-bundle.ts');
   const { io } = context;
   const reporter = await context.reporter(options);
-  await using bundle = await openBundle(file, { ...options, reporter, io });
+  const verifier = options.verifyKey === undefined ? undefined : await verifierOf(options.verifyKey);
+  const verifyIndex = verifier?.verify;
+  await using bundle = await openBundle(file, { ...options, verifyIndex, reporter, io });
   await using base =
     options.base === undefined ? undefined : await openBundle(options.base, { ...options, reporter, io });
   mustBeBase(bundle, base);
@@ -35,7 +40,7 @@ export async function checkBundle(
     signal: io.signal,
     onBytes: (bytes, total) => reporter.reading({ label: bundle.label, bytes, total }),
   });
-  reporter.checks([...results(verdict), ...baseResults(bundle, base)]);
+  reporter.checks([...results(verdict), ...baseResults(bundle, base), ...signatureResults(bundle, verifier)]);
   context.status = verdict.flaws.length === 0 ? exitStatus.ok : exitStatus.refused;
 }
 
@@ -55,6 +60,18 @@ function baseResults({ base }: Archive, given: Archive | undefined): CheckResult
   if (given !== undefined) return [{ status: 'ok', what: 'base', detail: given.label }];
   const detail = `what is not here is meant to be in ${base.name} (index ${base.digest})`;
   return [{ status: 'warn', what: 'base', detail, hint: 'Name it with --base FILE, to see whether it is.' }];
+}
+
+function signatureResults(
+  { signature }: Archive,
+  verifier: { readonly id: string } | undefined,
+): CheckResult[] {
+  if (verifier !== undefined) return [{ status: 'ok', what: 'signature', detail: `key ${verifier.id}` }];
+  if (signature === undefined) return [];
+  const detail = `key ${signerOf(signature) ?? 'unknown'}, as it says itself`;
+  return [
+    { status: 'warn', what: 'signature', detail, hint: 'Name the key that it must be: --verify-key FILE.' },
+  ];
 }
 
 function results({ flaws, blobs, bytes, description }: BundleVerdict): CheckResult[] {

@@ -14,12 +14,14 @@ import { ofOutput } from './export-images.ts';
 import { openExportTarget } from './export-target.ts';
 import { openBundle } from './open-bundle.ts';
 import type { OutputOptions, PlatformOptions, SpoolOptions } from './options.ts';
+import { signerWith } from './signed-bundles.ts';
 
 export interface CreateBundleOptions extends OutputOptions, PlatformOptions, SpoolOptions {
   readonly file: readonly string[];
   readonly fromArchive: readonly string[];
   readonly out: string;
   readonly base?: string;
+  readonly sign?: string;
 }
 
 /** @throws ImgctlError `usage`, `image_unknown` and those of reading what images come from */
@@ -33,6 +35,7 @@ export async function createBundle(
   const reporter = await context.reporter(options);
   mustReadOnce(options);
   const compression = compressionOf(options.out);
+  const signer = options.sign === undefined ? undefined : await signerWith(options.sign);
   const named = await imagesToBundle(refs, options.file, io);
   const { archiveFinder } = await import('../bundle/archive-finder.ts');
   const { gatherImages } = await import('../bundle/gather-images.ts');
@@ -49,6 +52,7 @@ export async function createBundle(
   const { blobs, bytes, chunks } = writeBundle(gathered, {
     compression,
     signal,
+    sign: signer?.sign,
     base: base && { name: basename(base.label), archive: base },
     onBytes: (bytes, total) => reporter.reading({ activity: 'writing', label, bytes, total }),
   });
@@ -63,6 +67,7 @@ export async function createBundle(
   const details = {
     file: label,
     base: options.base,
+    key: signer?.id,
     images: gathered.images.flatMap(({ names, graph }) =>
       names.map((name) => ({ name, digest: graph.target.digest })),
     ),

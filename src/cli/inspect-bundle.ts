@@ -3,6 +3,7 @@ import type { BundleDescription, BundledPlatform } from '../bundle/describe-bund
 import { shortDigest } from '../image/digest.ts';
 import { count, formatBytes } from '../output/format.ts';
 import { alignColumns } from '../output/results.ts';
+import { signerOf } from '../trust/minisign.ts';
 import type { CommandContext } from './context.ts';
 import { openBundle } from './open-bundle.ts';
 import type { OutputOptions, SpoolOptions } from './options.ts';
@@ -18,6 +19,7 @@ export async function inspectBundle(
   await using bundle = await openBundle(file, { ...options, reporter, io: context.io });
   const description = await describeBundle(bundle, context.io.signal);
   const { label, bytes, compressions, attached } = bundle;
+  const signer = bundle.signature === undefined ? undefined : signerOf(bundle.signature);
   const tar = { bytes, compressions, spooled: bundle.spooled };
   reporter.done(
     [
@@ -26,13 +28,14 @@ export async function inspectBundle(
       ...imageLines(description, bundle.base !== undefined),
       '',
       ...baseLines(bundle, description),
+      ...(signer === undefined ? [] : [`Says that it is signed with the key ${signer}.`]),
       ...sharedLines(description),
       ...(attached.length === 0
         ? []
         : [`Beside the images: ${count(attached.length, 'signature')} or attestations.`]),
       ...needsLines(description),
     ],
-    { file: label, tar, base: bundle.base, ...description, attached },
+    { file: label, tar, base: bundle.base, key: signer, ...description, attached },
   );
 }
 

@@ -122,6 +122,7 @@ export interface ImportOptions extends PlatformOptions, OutputOptions, SpoolOpti
   readonly pin?: boolean;
   readonly unpack: boolean;
   readonly tag?: string;
+  readonly verifyKey?: string;
 }
 
 /** How images are brought, from wherever they come. */
@@ -144,6 +145,10 @@ export function addBringingOptions(command: Command): Command {
 export function addImportOptions(command: Command): Command {
   addPlatformOptions(command, 'what the node runs')
     .option('--tag <reference>', 'name for the one image in the archive, in place of its own')
+    .option(
+      '--verify-key <file>',
+      'take signed bundles only: minisign public key that they must be signed with',
+    )
     .option('--pin', "keep the images through the kubelet's garbage collection");
   return addSpoolOption(
     addBringingOptions(command).addOption(

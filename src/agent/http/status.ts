@@ -12,6 +12,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   // The request is well formed; what it carries is not
   archive_unreadable: 422,
   archive_empty: 422,
+  signature_invalid: 422,
   archive_truncated: 422,
   archive_no_images: 422,
   archive_unnamed: 422,

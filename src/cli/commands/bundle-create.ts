@@ -14,11 +14,15 @@ The bundle is an OCI layout that Docker, containerd, skopeo and oras load too. I
 and the same images give the same bytes. Its name says how it is compressed: .tar, .tar.zst or .tar.gz; what is compressed
 already, as layers mostly are, is not compressed again.
 
+--sign signs index.json, which names each image by its digest and so stands for all that is in the bundle. The signature is
+in the bundle as index.json.minisig, where minisign -Vm index.json finds it.
+
 Examples:
   docker save app:1 db:2 | imgctl bundle create --from-archive - -o bundle.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar -o bundle.tar.zst
   kubectl kustomize overlays/edge | imgctl bundle create -f - --from-archive all.tar -o edge.tar.zst
   imgctl bundle create app:1 --from-archive all.tar --platform linux/arm64 -o app.tar
+  imgctl bundle create -f images.txt --from-archive all.tar --sign release.key -o signed.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --base june.tar.zst -o july-delta.tar.zst`;
 
 export function bundleCreateCommand(context: CommandContext): Command {
@@ -39,6 +43,7 @@ export function bundleCreateCommand(context: CommandContext): Command {
         .default([], 'none'),
     )
     .option('--base <file>', 'leave out what this older bundle has: nodes that have it need no more')
+    .option('--sign <file>', 'sign it with this secret key of imgctl bundle keygen, or of minisign')
     .requiredOption('-o, --out <file>', 'the bundle; - is standard output');
   addPlatformOptions(addSpoolOption(command), 'every platform that is there');
   return addOutputOptions(command, '--output <format>')

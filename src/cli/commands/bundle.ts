@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
 import { bundleCreateCommand } from './bundle-create.ts';
 import { bundleInspectCommand } from './bundle-inspect.ts';
+import { bundleKeygenCommand } from './bundle-keygen.ts';
 import { bundleVerifyCommand } from './bundle-verify.ts';
 
 export function bundleCommand(context: CommandContext): Command {
@@ -9,5 +10,6 @@ export function bundleCommand(context: CommandContext): Command {
     .description('Bundles: archives that carry images to where no registry is.')
     .addCommand(bundleCreateCommand(context))
     .addCommand(bundleInspectCommand(context))
+    .addCommand(bundleKeygenCommand(context))
     .addCommand(bundleVerifyCommand(context));
 }
