@@ -41,7 +41,7 @@ export function archiveDocuments(
   images: readonly ArchivedImage[],
   layout: ArchiveLayout = {},
 ): { readonly name: string; readonly bytes: Buffer }[] {
-  const index = json(indexOf(images, layout));
+  const index = archiveIndex(images, layout);
   const docker = layout.leftOut === undefined ? images.map(dockerManifest) : [undefined];
   const documents = [
     { name: 'oci-layout', bytes: json({ imageLayoutVersion: '1.0.0' }) },
@@ -53,6 +53,11 @@ export function archiveDocuments(
   if (docker.every((entry) => entry !== undefined))
     documents.push({ name: 'manifest.json', bytes: json(docker) });
   return documents;
+}
+
+/** index.json, byte for byte. */
+export function archiveIndex(images: readonly ArchivedImage[], layout: ArchiveLayout = {}): Buffer {
+  return json(indexOf(images, layout));
 }
 
 /** The blobs of an archive, each once, documents first. */

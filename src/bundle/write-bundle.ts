@@ -1,9 +1,9 @@
 import type { Archive } from '../archive/archive.ts';
 import type { ArchiveLayout } from '../archive/archive-documents.ts';
-import { archiveBlobs } from '../archive/archive-documents.ts';
+import { archiveBlobs, archiveIndex } from '../archive/archive-documents.ts';
 import { archiveStream } from '../archive/archive-stream.ts';
 import { deltaAnnotations } from '../archive/delta.ts';
-import { digestOf } from '../image/digest.ts';
+import { type Digest, digestOf } from '../image/digest.ts';
 import { type BundleCompression, compressed } from './compress.ts';
 import type { GatheredImages } from './gather-images.ts';
 
@@ -16,6 +16,8 @@ export interface WriteBundleOptions extends Pick<ArchiveLayout, 'sign'> {
 }
 
 export interface WrittenBundle {
+  /** Of its index.json: it stands for all that is in it. */
+  readonly index: Digest;
   readonly blobs: number;
   /** Of the blobs, before the whole is compressed. */
   readonly bytes: number;
@@ -39,7 +41,12 @@ export function writeBundle(
     ...layout,
     onBytes: (written) => onBytes?.(written, bytes),
   });
-  return { blobs: blobs.length, bytes, chunks: compression === 'none' ? tar : compressed(tar, compression) };
+  return {
+    index: digestOf(archiveIndex(images, layout)),
+    blobs: blobs.length,
+    bytes,
+    chunks: compression === 'none' ? tar : compressed(tar, compression),
+  };
 }
 
 function deltaOf({ name, archive }: NonNullable<WriteBundleOptions['base']>): ArchiveLayout {

@@ -20,7 +20,7 @@ export interface CheckBundleOptions extends OutputOptions, SpoolOptions {
 
 /** The exit status is what an import would end with. @throws ImgctlError as `openArchive`, where nothing can be checked */
 export async function checkBundle(
-  file: string,
+  files: readonly string[],
   options: CheckBundleOptions,
   context: CommandContext,
 ): Promise<void> {
@@ -29,9 +29,9 @@ export async function checkBundle(
   const reporter = await context.reporter(options);
   const verifier = options.verifyKey === undefined ? undefined : await verifierOf(options.verifyKey);
   const verifyIndex = verifier?.verify;
-  await using bundle = await openBundle(file, { ...options, verifyIndex, reporter, io });
+  await using bundle = await openBundle(files, { ...options, verifyIndex, reporter, io });
   await using base =
-    options.base === undefined ? undefined : await openBundle(options.base, { ...options, reporter, io });
+    options.base === undefined ? undefined : await openBundle([options.base], { ...options, reporter, io });
   mustBeBase(bundle, base);
   const verdict = await verifyBundle(bundle, {
     platforms: options.platform,

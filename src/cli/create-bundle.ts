@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Archive } from '../archive/archive.ts';
 import type { BundleCompression } from '../bundle/compress.ts';
+import type { WrittenBundle } from '../bundle/write-bundle.ts';
 import { ImgctlError } from '../errors.ts';
 import { parsePlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
@@ -22,6 +23,8 @@ export interface CreateBundleOptions extends OutputOptions, PlatformOptions, Spo
   readonly out: string;
   readonly base?: string;
   readonly sign?: string;
+  /** Bytes of a part at most. */
+  readonly split?: number;
 }
 
 /** @throws ImgctlError `usage`, `image_unknown` and those of reading what images come from */
@@ -35,6 +38,7 @@ export async function createBundle(
   const reporter = await context.reporter(options);
   mustReadOnce(options);
   const compression = compressionOf(options.out);
+  if (options.split !== undefined) mustBeDivisible(options.out, compression);
   const signer = options.sign === undefined ? undefined : await signerWith(options.sign);
   const named = await imagesToBundle(refs, options.file, io);
   const { archiveFinder } = await import('../bundle/archive-finder.ts');
@@ -47,25 +51,21 @@ export async function createBundle(
   const gathered = await gatherImages(asked, { finders: [finder], choice: choiceOf(options), signal });
   await using base =
     options.base === undefined ? undefined : await openBase(options.base, options, reporter, context);
-  await using target = await openExportTarget(options.out, options, io);
   const label = options.out;
-  const { blobs, bytes, chunks } = writeBundle(gathered, {
+  const written = writeBundle(gathered, {
     compression,
     signal,
     sign: signer?.sign,
     base: base && { name: basename(base.label), archive: base },
     onBytes: (bytes, total) => reporter.reading({ activity: 'writing', label, bytes, total }),
   });
-  try {
-    await pipeline(chunks, target.stream, { end: false, signal });
-  } catch (error) {
-    throw ofOutput(error, target.stream);
-  }
-  await target.publish();
+  const { blobs, bytes } = written;
+  const where = await store(written, options, context);
   const names = gathered.images.flatMap((image) => image.names);
-  const message = `Wrote ${count(names.length, 'image')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)} to ${target.label}.`;
+  const message = `Wrote ${count(names.length, 'image')}, ${count(blobs, 'blob')}, ${formatBytes(bytes)} ${where.text}.`;
   const details = {
     file: label,
+    parts: where.parts,
     base: options.base,
     key: signer?.id,
     images: gathered.images.flatMap(({ names, graph }) =>
@@ -75,8 +75,48 @@ export async function createBundle(
     blobs,
     bytes,
   };
-  if (target.isStandardOutput) reporter.note(message);
+  if (where.isStandardOutput) reporter.note(message);
   else reporter.done([message], details);
+}
+
+interface Stored {
+  /** Ends the sentence "Wrote 3 images". */
+  readonly text: string;
+  readonly parts?: readonly string[];
+  readonly isStandardOutput?: boolean;
+}
+
+async function store(
+  { chunks, index }: WrittenBundle,
+  options: CreateBundleOptions,
+  { io }: CommandContext,
+): Promise<Stored> {
+  const { out: file, split: limit } = options;
+  if (limit !== undefined) {
+    const { writeParts } = await import('./split-target.ts');
+    const parts = await writeParts(chunks, { file, limit, bundle: index });
+    return { text: `in ${count(parts.length, 'part')}: ${parts[0]} to ${parts.at(-1)}`, parts };
+  }
+  await using target = await openExportTarget(file, options, io);
+  try {
+    await pipeline(chunks, target.stream, { end: false, signal: io.signal });
+  } catch (error) {
+    throw ofOutput(error, target.stream);
+  }
+  await target.publish();
+  return { text: `to ${target.label}`, isStandardOutput: target.isStandardOutput };
+}
+
+/** Parts are frames of zstd: put one after the other they are what any tool reads. */
+function mustBeDivisible(out: string, compression: BundleCompression): void {
+  const why =
+    out === '-'
+      ? 'standard output is one stream'
+      : compression !== 'zstd'
+        ? `${out} is not .tar.zst`
+        : undefined;
+  if (why === undefined) return;
+  throw new ImgctlError('usage', `--split: ${why}`, { hint: 'Name a file that ends in .tar.zst.' });
 }
 
 function mustReadOnce({ file, fromArchive }: CreateBundleOptions): void {
@@ -108,7 +148,8 @@ async function openAll(
   const { openArchive } = await import('../archive/archive.ts');
   await using stack = new AsyncDisposableStack();
   const opened: Archive[] = [];
-  const inputs = fromArchive.length === 0 ? [] : archiveInputs(fromArchive, () => io.stdin);
+  const { joinParts } = await import('../archive/join-parts.ts');
+  const inputs = fromArchive.length === 0 ? [] : await joinParts(archiveInputs(fromArchive, () => io.stdin));
   for (const input of inputs) {
     const label = input.kind === 'path' ? input.path : input.label;
     const onSpool = (bytes: number) => reporter.reading({ label, bytes });
@@ -125,7 +166,7 @@ async function openBase(
   reporter: Reporter,
   { io }: CommandContext,
 ): Promise<Archive> {
-  const base = await openBundle(file, { ...options, reporter, io });
+  const base = await openBundle([file], { ...options, reporter, io });
   if (base.index !== undefined) return base;
   await base[Symbol.asyncDispose]();
   throw new ImgctlError('usage', `${file} is no bundle: it has no index.json that a delta could name`, {

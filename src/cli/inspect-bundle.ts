@@ -10,13 +10,13 @@ import type { OutputOptions, SpoolOptions } from './options.ts';
 
 /** @throws ImgctlError as `openArchive` */
 export async function inspectBundle(
-  file: string,
+  files: readonly string[],
   options: OutputOptions & SpoolOptions,
   context: CommandContext,
 ): Promise<void> {
   const { describeBundle } = await import('../bundle/describe-bundle.ts');
   const reporter = await context.reporter(options);
-  await using bundle = await openBundle(file, { ...options, reporter, io: context.io });
+  await using bundle = await openBundle(files, { ...options, reporter, io: context.io });
   const description = await describeBundle(bundle, context.io.signal);
   const { label, bytes, compressions, attached } = bundle;
   const signer = bundle.signature === undefined ? undefined : signerOf(bundle.signature);

@@ -19,10 +19,12 @@ export interface OpenedArchives extends AsyncDisposable {
 
 /** Opens every input, one after the other, as one source of images. @throws as `openArchive` and `combineArchives` */
 export async function openArchives(
-  inputs: readonly ArchiveInput[],
+  given: readonly ArchiveInput[],
   { reporter, signal, spoolDir, tag, verifyKey }: OpenArchivesOptions,
 ): Promise<OpenedArchives> {
   const { openArchive, combineArchives, describeImages } = await import('../archive/archive.ts');
+  const { joinParts } = await import('../archive/join-parts.ts');
+  const inputs = await joinParts(given);
   if (tag !== undefined && inputs.length > 1) {
     throw new ImgctlError('usage', `--tag ${tag} is one name, and there are ${inputs.length} archives`, {
       hint: 'Import the archive without a name by itself.',

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { CommandContext } from '../context.ts';
 import type { CreateBundleOptions } from '../create-bundle.ts';
 import { addOutputOptions, addPlatformOptions, addSpoolOption } from '../options.ts';
-import { addValue } from '../parse-values.ts';
+import { addValue, parseSize } from '../parse-values.ts';
 
 const examples = `
 Images are named on the command line, in lists (one a line, # for comments), or by Kubernetes manifests: of those, every
@@ -14,6 +14,9 @@ The bundle is an OCI layout that Docker, containerd, skopeo and oras load too. I
 and the same images give the same bytes. Its name says how it is compressed: .tar, .tar.zst or .tar.gz; what is compressed
 already, as layers mostly are, is not compressed again.
 
+--split writes FILE.001 and so on. They are imported in one command, in any order: imgctl images import FILE.*; for other
+tools put them one after the other: cat FILE.* | zstd -d
+
 --sign signs index.json, which names each image by its digest and so stands for all that is in the bundle. The signature is
 in the bundle as index.json.minisig, where minisign -Vm index.json finds it.
 
@@ -22,6 +25,7 @@ Examples:
   imgctl bundle create -f images.txt --from-archive all.tar -o bundle.tar.zst
   kubectl kustomize overlays/edge | imgctl bundle create -f - --from-archive all.tar -o edge.tar.zst
   imgctl bundle create app:1 --from-archive all.tar --platform linux/arm64 -o app.tar
+  imgctl bundle create --from-archive all.tar --split 2G -o bundle.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --sign release.key -o signed.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --base june.tar.zst -o july-delta.tar.zst`;
 
@@ -44,6 +48,12 @@ export function bundleCreateCommand(context: CommandContext): Command {
     )
     .option('--base <file>', 'leave out what this older bundle has: nodes that have it need no more')
     .option('--sign <file>', 'sign it with this secret key of imgctl bundle keygen, or of minisign')
+    .addOption(
+      new Option(
+        '--split <size>',
+        'in parts of this size at most, for media with limits (2G, 650M, 4.7GB)',
+      ).argParser(parseSize),
+    )
     .requiredOption('-o, --out <file>', 'the bundle; - is standard output');
   addPlatformOptions(addSpoolOption(command), 'every platform that is there');
   return addOutputOptions(command, '--output <format>')

@@ -14,11 +14,11 @@ export function bundleInspectCommand(context: CommandContext): Command {
   const command = new Command('inspect')
     .summary('show what is in a bundle')
     .description('Shows what is in a bundle, and what an import of it takes.')
-    .argument('[file]', 'the bundle; - is standard input, and the default', '-');
+    .argument('[file...]', 'the bundle, or all of its parts; - is standard input, and the default');
   return addOutputOptions(addSpoolOption(command))
     .addHelpText('after', examples)
-    .action(async (file: string, options: OutputOptions & SpoolOptions) => {
+    .action(async (files: string[], options: OutputOptions & SpoolOptions) => {
       const { inspectBundle } = await import('../inspect-bundle.ts');
-      await inspectBundle(file, options, context);
+      await inspectBundle(files, options, context);
     });
 }

@@ -25,7 +25,7 @@ export function bundleVerifyCommand(context: CommandContext): Command {
   const command = new Command('verify')
     .summary('read all of a bundle, and say whether it is sound')
     .description('Reads all of a bundle, and says whether it is sound and whole.')
-    .argument('[file]', 'the bundle; - is standard input, and the default', '-')
+    .argument('[file...]', 'the bundle, or all of its parts; - is standard input, and the default')
     .addOption(
       new Option(
         '--platform <platform>',
@@ -39,8 +39,8 @@ export function bundleVerifyCommand(context: CommandContext): Command {
   command.option('--verify-key <file>', 'minisign public key that it must be signed with');
   return addOutputOptions(addSpoolOption(command))
     .addHelpText('after', examples)
-    .action(async (file: string, options: Options) => {
+    .action(async (files: string[], options: Options) => {
       const { checkBundle } = await import('../check-bundle.ts');
-      await checkBundle(file, options, context);
+      await checkBundle(files, options, context);
     });
 }
