@@ -60,12 +60,19 @@ function listedImages(text: string, label: string): NamedImage[] {
   });
 }
 
+/** The images of objects that an API server gave. @throws ImgctlError `reference_invalid`, `manifest_invalid` */
+export function objectImages(objects: readonly unknown[], label: string): NamedImage[] {
+  return objects.flatMap((object) =>
+    podImages(object).map(({ image, owner }) => named(image, `${label}: ${owner}`)),
+  );
+}
+
 function manifestImages(text: string, label: string): NamedImage[] {
   const found: NamedImage[] = [];
   for (const document of manifestDocuments(text, label)) {
     const isPlainList = Array.isArray(document) && document.every((entry) => typeof entry === 'string');
     if (isPlainList) found.push(...document.map((entry) => named(entry, label)));
-    else for (const { image, owner } of podImages(document)) found.push(named(image, `${label}: ${owner}`));
+    else found.push(...objectImages([document], label));
   }
   return found;
 }

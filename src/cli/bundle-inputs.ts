@@ -2,19 +2,30 @@ import { createReadStream } from 'node:fs';
 import type { NamedImage } from '../bundle/named-images.ts';
 import { ImgctlError } from '../errors.ts';
 import { parseReference } from '../image/reference.ts';
+import type { Reporter } from '../output/reporter.ts';
 import { whyUnreadable } from '../streams/read-small-file.ts';
 import type { CliIo } from './context.ts';
 
+export interface BundleInputs {
+  readonly file: readonly string[];
+  readonly fromCluster?: boolean;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
 /**
- * The images that the command line and its files name; undefined where it has neither.
- * @throws ImgctlError `usage` for files that cannot be read or name nothing, `reference_invalid`, `manifest_invalid`
+ * The images that the command line, its files and the cluster name; undefined where none of them is asked.
+ * @throws ImgctlError `usage` for files that cannot be read or name nothing, `reference_invalid`, `manifest_invalid`,
+ * `discovery_failed`
  */
 export async function imagesToBundle(
   refs: readonly string[],
-  files: readonly string[],
-  { stdin, signal }: Pick<CliIo, 'stdin' | 'signal'>,
+  inputs: BundleInputs,
+  { reporter, io }: { readonly reporter: Reporter; readonly io: CliIo },
 ): Promise<NamedImage[] | undefined> {
-  if (refs.length === 0 && files.length === 0) return undefined;
+  const { file: files, fromCluster } = inputs;
+  const { stdin, signal } = io;
+  if (refs.length === 0 && files.length === 0 && !fromCluster) return undefined;
   const { namedImages } = await import('../bundle/named-images.ts');
   const named: NamedImage[] = refs.map((ref) => ({ reference: parseReference(ref), where: 'command line' }));
   for (const file of files) {
@@ -32,7 +43,29 @@ export async function imagesToBundle(
     }
     named.push(...found);
   }
-  return named;
+  return fromCluster ? [...named, ...(await imagesOfCluster(inputs, reporter, io))] : named;
+}
+
+/** The images of all pods, whatever became of them: those of a job that has ended are wanted again tomorrow. */
+async function imagesOfCluster(
+  { kubeconfig, context }: BundleInputs,
+  reporter: Reporter,
+  { env, signal }: CliIo,
+): Promise<NamedImage[]> {
+  const { findKubeconfig } = await import('../discovery/kubernetes/find-kubeconfig.ts');
+  const { podsOf } = await import('../discovery/kubernetes/kubernetes-discovery.ts');
+  const { objectImages } = await import('../bundle/named-images.ts');
+  const search = await findKubeconfig({ env, explicit: kubeconfig });
+  const { pods, note } = await podsOf(search, { env, context, signal });
+  reporter.note(note);
+  const named = objectImages(
+    pods.map((pod) => ({ kind: 'Pod', ...pod })),
+    'the cluster',
+  );
+  if (named.length > 0) return named;
+  throw new ImgctlError('usage', 'the cluster has no pod that names an image', {
+    hint: 'Another one may be meant: --context NAME, --kubeconfig FILE.',
+  });
 }
 
 async function textOf(

@@ -9,7 +9,7 @@ import type { PlatformChoice } from '../image/platform-choice.ts';
 import { count, formatBytes } from '../output/format.ts';
 import type { Reporter } from '../output/reporter.ts';
 import { archiveInputs } from './archive-inputs.ts';
-import { imagesToBundle } from './bundle-inputs.ts';
+import { type BundleInputs, imagesToBundle } from './bundle-inputs.ts';
 import type { CommandContext } from './context.ts';
 import { ofOutput } from './export-images.ts';
 import { openExportTarget } from './export-target.ts';
@@ -17,8 +17,7 @@ import { openBundle } from './open-bundle.ts';
 import type { OutputOptions, PlatformOptions, SpoolOptions } from './options.ts';
 import { signerWith } from './signed-bundles.ts';
 
-export interface CreateBundleOptions extends OutputOptions, PlatformOptions, SpoolOptions {
-  readonly file: readonly string[];
+export interface CreateBundleOptions extends OutputOptions, PlatformOptions, SpoolOptions, BundleInputs {
   readonly fromArchive: readonly string[];
   readonly out: string;
   readonly base?: string;
@@ -40,7 +39,7 @@ export async function createBundle(
   const compression = compressionOf(options.out);
   if (options.split !== undefined) mustBeDivisible(options.out, compression);
   const signer = options.sign === undefined ? undefined : await signerWith(options.sign);
-  const named = await imagesToBundle(refs, options.file, io);
+  const named = await imagesToBundle(refs, options, { reporter, io });
   const { archiveFinder } = await import('../bundle/archive-finder.ts');
   const { gatherImages } = await import('../bundle/gather-images.ts');
   const { writeBundle } = await import('../bundle/write-bundle.ts');

@@ -25,6 +25,7 @@ Examples:
   imgctl bundle create -f images.txt --from-archive all.tar -o bundle.tar.zst
   kubectl kustomize overlays/edge | imgctl bundle create -f - --from-archive all.tar -o edge.tar.zst
   imgctl bundle create app:1 --from-archive all.tar --platform linux/arm64 -o app.tar
+  imgctl bundle create --from-cluster --context staging --from-archive all.tar -o cluster.tar.zst
   imgctl bundle create --from-archive all.tar --split 2G -o bundle.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --sign release.key -o signed.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --base june.tar.zst -o july-delta.tar.zst`;
@@ -41,6 +42,9 @@ export function bundleCreateCommand(context: CommandContext): Command {
         .argParser(addValue)
         .default([], 'none'),
     )
+    .option('--from-cluster', 'the images of all pods that the cluster of the kubeconfig has now')
+    .option('--kubeconfig <file>', 'which kubeconfig to list pods with (default: wherever it is)')
+    .option('--context <name>', 'which context of the kubeconfig')
     .addOption(
       new Option('--from-archive <file>', 'an archive that has images; - is standard input')
         .argParser(addValue)

@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { orAborted } from '../../streams/or-aborted.ts';
 import type { ApiServer } from './api-server.ts';
 import { failedConnection, type Refusal, refusedWith } from './listing-error.ts';
-import { type ApiNode, nodeListSchema } from './node-schema.ts';
+import type { Resource } from './resources.ts';
 
-/** One request of a listing: GET /api/v1/nodes, as the API reference has it. */
+/** One request of a listing, such as GET /api/v1/nodes, as the API reference has it. */
 
-export interface PageRequest {
+export interface PageRequest<T> {
+  readonly resource: Resource<T>;
   /** From the page before. */
   readonly continueToken?: string | undefined;
   readonly selector?: string | undefined;
@@ -15,8 +16,8 @@ export interface PageRequest {
   readonly signal: AbortSignal;
 }
 
-export type Page =
-  | { readonly kind: 'page'; readonly nodes: readonly ApiNode[]; readonly continueToken?: string | undefined }
+export type Page<T> =
+  | { readonly kind: 'page'; readonly items: readonly T[]; readonly continueToken?: string | undefined }
   /** The continue token is too old. Whoever can do with an inconsistent list goes on with the one that comes instead. */
   | { readonly kind: 'expired'; readonly continueToken?: string | undefined }
   | { readonly kind: 'selector-invalid'; readonly why: string }
@@ -35,7 +36,7 @@ const statusSchema = z.object({
 });
 
 /** @throws what the signal is aborted with */
-export async function getPage(server: ApiServer, page: PageRequest): Promise<Page> {
+export async function getPage<T>(server: ApiServer, page: PageRequest<T>): Promise<Page<T>> {
   try {
     return await ask(server, page);
   } catch (error) {
@@ -44,11 +45,11 @@ export async function getPage(server: ApiServer, page: PageRequest): Promise<Pag
   }
 }
 
-async function ask(
+async function ask<T>(
   server: ApiServer,
-  { continueToken, selector, attemptMs, signal }: PageRequest,
-): Promise<Page> {
-  const url = new URL(`${server.url.href.replace(/\/$/, '')}/api/v1/nodes`);
+  { resource, continueToken, selector, attemptMs, signal }: PageRequest<T>,
+): Promise<Page<T>> {
+  const url = new URL(`${server.url.href.replace(/\/$/, '')}/api/v1/${resource.name}`);
   url.searchParams.set('limit', String(pageLimit));
   if (selector !== undefined) url.searchParams.set('labelSelector', selector);
   if (continueToken !== undefined) url.searchParams.set('continue', continueToken);
@@ -64,11 +65,11 @@ async function ask(
   if (answer.statusCode === 200) {
     const bytes = await readBounded(answer.body, maxPageBytes);
     if (bytes === undefined) return notKubernetes('it answered with more than 64 MiB in one page');
-    const list = nodeListSchema.safeParse(parseJson(bytes));
-    if (!list.success) return notKubernetes('its answer is not a list of nodes');
+    const list = resource.schema.safeParse(parseJson(bytes));
+    if (!list.success) return notKubernetes(`its answer is not a list of ${resource.name}`);
     return {
       kind: 'page',
-      nodes: list.data.items ?? [],
+      items: list.data.items ?? [],
       continueToken: list.data.metadata?.continue || undefined,
     };
   }
@@ -81,11 +82,15 @@ async function ask(
   const retryAfter = Number(answer.headers['retry-after'] ?? Number.NaN);
   return {
     kind: 'refused',
-    refusal: refusedWith(answer.statusCode, said, Number.isFinite(retryAfter) ? retryAfter : undefined),
+    refusal: refusedWith(answer.statusCode, {
+      said,
+      what: resource.name,
+      retryAfter: Number.isFinite(retryAfter) ? retryAfter : undefined,
+    }),
   };
 }
 
-function notKubernetes(why: string): Page {
+function notKubernetes(why: string): Page<never> {
   const hint = "Check the kubeconfig's server, and what proxy may be in between.";
   return { kind: 'refused', refusal: { why, hint, mayPass: false } };
 }

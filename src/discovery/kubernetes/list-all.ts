@@ -3,7 +3,7 @@ import { ImgctlError } from '../../errors.ts';
 import type { ApiServer } from './api-server.ts';
 import { getPage, type Page, type PageRequest } from './get-page.ts';
 import { type ListingPlace, listingError, type Refusal } from './listing-error.ts';
-import type { ApiNode } from './node-schema.ts';
+import type { Resource } from './resources.ts';
 
 /** How long a listing is tried, in milliseconds. */
 export interface ListingPatience {
@@ -26,53 +26,59 @@ export interface ListingOptions {
 
 /** A page is tried so often. */
 const maxAttempts = 5;
-/** More than Kubernetes can have: what goes on for longer does not end. */
-const maxNodes = 50_000;
 const maxExpired = 3;
 
 /**
- * All nodes, page by page, each name once.
+ * All of a kind, page by page, each once.
  * @throws ImgctlError `discovery_failed`, `usage` for a selector that the server does not take; the signal's reason
  */
-export async function listNodes(server: ApiServer, options: ListingOptions): Promise<ApiNode[]> {
-  const nodes = new Map<string, ApiNode>();
+export async function listAll<T>(
+  server: ApiServer,
+  resource: Resource<T>,
+  options: ListingOptions,
+): Promise<T[]> {
+  const items = new Map<string, T>();
   const fail = (why: string) =>
-    listingError(options.place, { why, hint: "Check the kubeconfig's server.", mayPass: false });
+    listingError(options.place, resource.name, {
+      why,
+      hint: "Check the kubeconfig's server.",
+      mayPass: false,
+    });
   let continueToken: string | undefined;
   for (let expired = 0; ; ) {
-    const page = await patientPage(server, continueToken, options);
+    const page = await patientPage(server, { resource, continueToken }, options);
     if (page.kind === 'expired') {
       expired += 1;
       if (expired > maxExpired) throw fail('its list changes faster than it can be read');
       // With a token the rest is listed as it is now; without one the list begins again
       continueToken = page.continueToken;
-      if (continueToken === undefined) nodes.clear();
+      if (continueToken === undefined) items.clear();
       continue;
     }
-    const before = nodes.size;
-    for (const node of page.nodes) nodes.set(node.metadata.name, node);
-    if (nodes.size > maxNodes) throw fail(`it lists more than ${maxNodes} nodes`);
+    const before = items.size;
+    for (const item of page.items) items.set(resource.keyOf(item), item);
+    if (items.size > resource.most) throw fail(`it lists more than ${resource.most} ${resource.name}`);
     if (page.continueToken === undefined) break;
     // Whatever its tokens say: who brings nothing new goes round in circles
-    if (nodes.size === before || page.continueToken === continueToken)
-      throw fail('its list of nodes does not end');
+    if (items.size === before || page.continueToken === continueToken)
+      throw fail(`its list of ${resource.name} does not end`);
     continueToken = page.continueToken;
   }
-  return [...nodes.values()];
+  return [...items.values()];
 }
 
-type Got = Exclude<Page, { kind: 'refused' | 'selector-invalid' }>;
+type Got<T> = Exclude<Page<T>, { kind: 'refused' | 'selector-invalid' }>;
 
-async function patientPage(
+async function patientPage<T>(
   server: ApiServer,
-  continueToken: string | undefined,
+  wanted: Pick<PageRequest<T>, 'resource' | 'continueToken'>,
   { place, selector, signal, patience: { attemptMs, pageMs, firstDelayMs } = patience }: ListingOptions,
-): Promise<Got> {
+): Promise<Got<T>> {
   signal?.throwIfAborted();
   const timeUp = AbortSignal.timeout(pageMs);
   const ends = Date.now() + pageMs;
   const limit = signal === undefined ? timeUp : AbortSignal.any([signal, timeUp]);
-  const request: PageRequest = { continueToken, selector, attemptMs, signal: limit };
+  const request: PageRequest<T> = { ...wanted, selector, attemptMs, signal: limit };
   let last: Refusal = {
     why: `it does not answer within ${Math.ceil(pageMs / 1000)} s`,
     hint: 'It may pass: try again.',
@@ -92,7 +98,7 @@ async function patientPage(
     signal?.throwIfAborted();
     if (!timeUp.aborted) throw error;
   }
-  throw listingError(place, last);
+  throw listingError(place, wanted.resource.name, last);
 }
 
 function selectorInvalid(selector: string, why: string): ImgctlError {
