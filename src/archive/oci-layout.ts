@@ -1,5 +1,6 @@
 import { toImgctlError } from '../errors.ts';
 import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
+import type { Digest } from '../image/digest.ts';
 import { parseIndex, parseManifest } from '../image/documents.ts';
 import { isImageConfigType, isIndexType, isManifestType, mediaTypes } from '../image/media-types.ts';
 import type { SourceBase, SourceImage } from '../image/source.ts';
@@ -104,9 +105,12 @@ class Layout {
   images(): SourceImage[] {
     const named = new Set(this.#named.map(({ target }) => target.digest));
     const nameless = this.#nameless.filter(({ digest }) => !named.has(digest));
-    const unnamed = this.#named.length + nameless.length > 0 ? nameless : this.#accessories;
-    const targets = new Map(unnamed.map((descriptor) => [descriptor.digest, bareDescriptor(descriptor)]));
-    return [...this.#named, ...[...targets.values()].map((target) => ({ target }))];
+    const others = this.#named.length + nameless.length > 0 ? nameless : this.#accessories;
+    const images = others.map((descriptor): [Digest, SourceImage] => {
+      const name = annotatedName(descriptor);
+      return [descriptor.digest, { ...(name && { name }), target: bareDescriptor(descriptor) }];
+    });
+    return [...this.#named, ...new Map(images).values()];
   }
 
   /** What is beside images; where there is nothing else, it was given as images. */

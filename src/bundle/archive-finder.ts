@@ -22,15 +22,20 @@ export async function archiveFinder(
   signal?: AbortSignal,
 ): Promise<ArchiveFinder> {
   const source: ImageSource = combineArchives(archives);
-  const attached: AttachedDocument[] = [];
+  const attached: (AttachedDocument & { readonly archive: Archive })[] = [];
   for (const archive of archives)
     for (const entry of archive.attached)
-      attached.push({ entry, subject: await subjectOf(entry, archive, signal) });
+      attached.push({ archive, entry, subject: await subjectOf(entry, archive, signal) });
   return {
     references: source.images.flatMap(({ name }) => (name === undefined ? [] : parseReference(name))),
     async find(reference): Promise<FoundImage | undefined> {
       const image = source.images.find(({ name, target }) => isMeant(reference, name, target));
-      return image === undefined ? undefined : { target: image.target, source, attached };
+      if (image === undefined) return undefined;
+      const { target } = image;
+      // What names no image is about those that it stands beside
+      const isBeside = ({ images }: Archive) => images.some((other) => other.target.digest === target.digest);
+      const near = attached.filter(({ archive, subject }) => subject !== undefined || isBeside(archive));
+      return { target, source, attached: near };
     },
   };
 }

@@ -31,10 +31,21 @@ export async function* compressed(
   compression: Exclude<BundleCompression, 'none'>,
 ): AsyncGenerator<Buffer, void, undefined> {
   const compress = compression === 'zstd' ? zstdPiece : gzipPiece;
+  // Large buffers are used again: new ones cost more than what is done with them
+  const idle: Buffer[] = [];
+  const take = () => idle.pop() ?? Buffer.allocUnsafeSlow(pieceBytes);
+  const compressPiece = async ({ buffer, length }: Piece) => {
+    const result = await compress(buffer.subarray(0, length));
+    idle.push(buffer);
+    return result;
+  };
   const underWay: Promise<Buffer>[] = [];
   try {
-    for await (const piece of pieces(chunks)) {
-      underWay.push(compress(piece));
+    for await (const piece of pieces(chunks, take)) {
+      const work = compressPiece(piece);
+      // Whoever awaits it hears of it; one before it may fail first
+      work.catch(() => {});
+      underWay.push(work);
       const first = underWay.length < atOnce ? undefined : underWay.shift();
       if (first !== undefined) yield await first;
     }
@@ -63,22 +74,30 @@ function isWorthwhile(piece: Buffer): boolean {
   return zstdCompressSync(sample).byteLength < sample.byteLength * 0.97;
 }
 
+interface Piece {
+  readonly buffer: Buffer;
+  readonly length: number;
+}
+
 /** What comes in pieces of one size, but for the last. */
-async function* pieces(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
-  let piece = Buffer.allocUnsafeSlow(pieceBytes);
-  let filled = 0;
+async function* pieces(
+  chunks: AsyncIterable<Uint8Array>,
+  take: () => Buffer,
+): AsyncGenerator<Piece, void, undefined> {
+  let buffer = take();
+  let length = 0;
   for await (const chunk of chunks) {
     for (let at = 0; at < chunk.byteLength; ) {
-      const part = chunk.subarray(at, at + pieceBytes - filled);
-      piece.set(part, filled);
-      filled += part.byteLength;
+      const part = chunk.subarray(at, at + pieceBytes - length);
+      buffer.set(part, length);
+      length += part.byteLength;
       at += part.byteLength;
-      if (filled < pieceBytes) continue;
-      yield piece;
-      piece = Buffer.allocUnsafeSlow(pieceBytes);
-      filled = 0;
+      if (length < pieceBytes) continue;
+      yield { buffer, length };
+      buffer = take();
+      length = 0;
     }
     giveBackChunk(chunk);
   }
-  if (filled > 0) yield piece.subarray(0, filled);
+  if (length > 0) yield { buffer, length };
 }

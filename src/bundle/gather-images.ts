@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import type { ArchivedImage, AttachedImage } from '../archive/archive-documents.ts';
 import { documentsOf } from '../archive/describe-images.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
-import type { Digest } from '../image/digest.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../image/digest.ts';
 import { type GraphManifest, type ImageGraph, resolveGraph } from '../image/graph.ts';
 import { formatPlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
@@ -10,7 +11,10 @@ import type { BlobSource } from '../image/source.ts';
 import type { FoundImage, ImageFinder } from './image-finder.ts';
 import type { NamedImage } from './named-images.ts';
 
-/** All that goes into a bundle, in the order in which it does: that of the names. */
+/**
+ * All that goes into a bundle, in the order in which it does: that of the names. Blobs are verified as they are read: no
+ * bundle is made of what is damaged.
+ */
 export interface GatheredImages extends Pick<BlobSource, 'read'> {
   readonly images: readonly ArchivedImage[];
   readonly attached: readonly AttachedImage[];
@@ -115,7 +119,8 @@ class Gathering implements GatheredImages {
   read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     const source = this.#sources.get(digest);
     if (source === undefined) throw new ImgctlError('blob_unknown', `${digest} is of none of the images`);
-    return source.read(digest, offset, signal);
+    const chunks = source.read(digest, offset, signal);
+    return offset === 0 ? verified(chunks, digest) : chunks;
   }
 
   /** With all platforms: those that are whole there, as archives may have others in part. */
@@ -136,6 +141,24 @@ class Gathering implements GatheredImages {
   #remember({ blobs }: ImageGraph, source: BlobSource): void {
     for (const { digest } of blobs) if (!this.#sources.has(digest)) this.#sources.set(digest, source);
   }
+}
+
+/** @throws ImgctlError `digest_mismatch` at the end, where the bytes were others */
+async function* verified(chunks: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array> {
+  const hash = createHash(digestAlgorithm(digest));
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (hash.digest('hex') === digestHex(digest)) return;
+  throw new ImgctlError(
+    'digest_mismatch',
+    `the bytes of ${digest} have another digest where they come from`,
+    {
+      hint: 'What it comes from was damaged: imgctl bundle verify ARCHIVE tells which. Copy or save it again.',
+      context: { digest },
+    },
+  );
 }
 
 function lacks({ manifest }: GraphManifest, source: BlobSource): Digest | undefined {

@@ -19,7 +19,7 @@ export interface FoundImage {
 
 /** A manifest that says something of an image. */
 export interface AttachedDocument {
-  /** As an index has it, annotations too. */
+  /** As an index has it; with `org.opencontainers.image.ref.name` where its tag says what it is, as cosign's do. */
   readonly entry: Descriptor;
   /** What it is about; undefined where nothing says, and it is about all that is beside it. */
   readonly subject: Digest | undefined;

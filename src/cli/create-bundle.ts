@@ -3,14 +3,14 @@ import { pipeline } from 'node:stream/promises';
 import type { Archive } from '../archive/archive.ts';
 import type { BundleCompression } from '../bundle/compress.ts';
 import type { WrittenBundle } from '../bundle/write-bundle.ts';
-import { ImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError } from '../errors.ts';
 import { parsePlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import { count, formatBytes } from '../output/format.ts';
 import type { Reporter } from '../output/reporter.ts';
 import { archiveInputs } from './archive-inputs.ts';
 import { type BundleInputs, imagesToBundle } from './bundle-inputs.ts';
-import type { CommandContext } from './context.ts';
+import type { CliIo, CommandContext } from './context.ts';
 import { ofOutput } from './export-images.ts';
 import { openExportTarget } from './export-target.ts';
 import { openBundle } from './open-bundle.ts';
@@ -43,7 +43,7 @@ export async function createBundle(
   const { archiveFinder } = await import('../bundle/archive-finder.ts');
   const { gatherImages } = await import('../bundle/gather-images.ts');
   const { writeBundle } = await import('../bundle/write-bundle.ts');
-  await using archives = await openAll(options, reporter, context);
+  await using archives = await openAll(options, { isNamed: named !== undefined, reporter, io });
   const finder = await archiveFinder(archives.opened, signal);
   const asked = named ?? finder.references.map((reference) => ({ reference, where: 'archive' }));
   if (asked.length === 0) throw namesNothing();
@@ -141,8 +141,7 @@ function choiceOf({ platform }: PlatformOptions): PlatformChoice {
 
 async function openAll(
   { fromArchive, spoolDir }: CreateBundleOptions,
-  reporter: Reporter,
-  { io }: CommandContext,
+  { isNamed, reporter, io }: { readonly isNamed: boolean; readonly reporter: Reporter; readonly io: CliIo },
 ): Promise<AsyncDisposable & { readonly opened: readonly Archive[] }> {
   const { openArchive } = await import('../archive/archive.ts');
   await using stack = new AsyncDisposableStack();
@@ -152,8 +151,8 @@ async function openAll(
   for (const input of inputs) {
     const label = input.kind === 'path' ? input.path : input.label;
     const onSpool = (bytes: number) => reporter.reading({ label, bytes });
-    const reading = { spoolDir, signal: io.signal, onSpool, unnamed: 'keep' } as const;
-    opened.push(stack.use(await openArchive(input, reading)));
+    const reading = { spoolDir, signal: io.signal, onSpool, unnamed: isNamed ? 'keep' : 'refuse' } as const;
+    opened.push(stack.use(await openArchive(input, reading).catch(unnamedHere)));
   }
   const resources = stack.move();
   return { opened, [Symbol.asyncDispose]: () => resources.disposeAsync() };
@@ -170,6 +169,15 @@ async function openBase(
   await base[Symbol.asyncDispose]();
   throw new ImgctlError('usage', `${file} is no bundle: it has no index.json that a delta could name`, {
     hint: 'Make a bundle of it first: imgctl bundle create --from-archive FILE -o base.tar.zst',
+  });
+}
+
+/** Where all are meant, none is left out without a word. */
+function unnamedHere(thrown: unknown): never {
+  if (!hasCode(thrown, 'archive_unnamed')) throw thrown;
+  throw new ImgctlError(thrown.code, thrown.message, {
+    hint: 'Save it with its name (docker save IMAGE:TAG), or name those that you want, which leaves it out.',
+    context: thrown.context,
   });
 }
 

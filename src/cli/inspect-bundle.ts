@@ -34,6 +34,9 @@ export async function inspectBundle(
         ? []
         : [`Beside the images: ${count(attached.length, 'signature')} or attestations.`]),
       ...needsLines(description),
+      ...(compressions.length === 0
+        ? []
+        : [`An import keeps ${formatBytes(bytes)} in a temporary file meanwhile (--spool-dir).`]),
     ],
     { file: label, tar, base: bundle.base, key: signer, ...description, attached },
   );

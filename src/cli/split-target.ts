@@ -32,8 +32,7 @@ export async function writeParts(
         current = await openPart(file, parts.length + 1);
         parts.push(current);
       }
-      await current.file.write(chunk, 0, chunk.byteLength, current.bytes);
-      current.bytes += chunk.byteLength;
+      await append(current, chunk);
     }
     for (const [i, part] of parts.entries()) {
       // How many there are is known only now
@@ -55,6 +54,15 @@ export async function writeParts(
   } finally {
     for (const part of parts) await part.file.close();
     if (published.length < parts.length) for (const { draft } of parts) await rm(draft, { force: true });
+  }
+}
+
+async function append(part: OpenPart, chunk: Uint8Array): Promise<void> {
+  // One write may take less than it was given
+  for (let at = 0; at < chunk.byteLength; ) {
+    const { bytesWritten } = await part.file.write(chunk, at, chunk.byteLength - at, part.bytes);
+    at += bytesWritten;
+    part.bytes += bytesWritten;
   }
 }
 

@@ -17,6 +17,7 @@ import {
   tarOf,
 } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
+import { runHere } from '../support/run-here.ts';
 
 const app = await randomImage({ seed: 'app', gzip: true });
 const arm = await randomImage({ seed: 'app', gzip: true, platform: 'linux/arm64' });
@@ -47,10 +48,10 @@ function file(name: string, content: string | Uint8Array): string {
   return join(dir, name);
 }
 
-const create = (...args: string[]) => runCli(['bundle', 'create', ...args]);
+const create = (...args: string[]) => runHere(['bundle', 'create', ...args]);
 
 async function inspected(path: string) {
-  return JSON.parse((await runCli(['bundle', 'inspect', path, '--output', 'json'])).stdout);
+  return JSON.parse((await runHere(['bundle', 'inspect', path, '--output', 'json'])).stdout);
 }
 
 async function namesIn(path: string): Promise<string[]> {
@@ -108,7 +109,7 @@ describe('imgctl bundle create', () => {
     const documents = names.slice(3, 3 + 7);
     for (const { descriptor } of [...app.layers, ...arm.layers, ...db.layers])
       expect(documents).not.toContain(blobPath(descriptor.digest));
-    expect((await runCli(['bundle', 'verify', out])).status).toBe(0);
+    expect((await runHere(['bundle', 'verify', out])).status).toBe(0);
   });
 
   it('gives the same bytes for the same images, in any order, and in any compression the same archive', async () => {
@@ -152,7 +153,7 @@ describe('imgctl bundle create', () => {
       expect((await create('--from-archive', await from(random), '-o', out)).status).toBe(0);
       const layerBytes = random.layers[0]?.bytes.byteLength ?? 0;
       expect(readFileSync(out).byteLength).toBeLessThan(layerBytes + 10_000);
-      expect((await runCli(['bundle', 'verify', out])).status).toBe(0);
+      expect((await runHere(['bundle', 'verify', out])).status).toBe(0);
     }
   });
 
@@ -266,6 +267,39 @@ describe('imgctl bundle create', () => {
     for (const { descriptor } of [...byTag.blobs, ...referrer.blobs])
       expect(members(out)).toContain(blobPath(descriptor.digest));
     expect(members(out)).not.toContain(blobPath(foreign.target.digest));
+  });
+
+  it('makes no bundle of what is damaged', async () => {
+    const home = mkdtempSync(join(dir, 'damaged-'));
+    const members = ociLayout([{ image: app, name: 'app:1' }]);
+    const layer = blobPath(app.layers[0]?.descriptor.digest ?? app.target.digest);
+    const spoilt = members.map((member) =>
+      member.name === layer ? { ...member, body: Buffer.from(member.body as Buffer).reverse() } : member,
+    );
+    const source = file('damaged.tar', await tarOf(spoilt));
+    for (const out of ['x.tar', 'x.tar.zst']) {
+      const { stderr, status } = await create('--from-archive', source, '-o', join(home, out));
+      expect(stderr).toContain('[digest_mismatch]');
+      expect(status).toBe(4);
+    }
+    expect(
+      (await create('--from-archive', source, '--split', '16M', '-o', join(home, 'y.tar.zst'))).status,
+    ).toBe(4);
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it('leaves out no image that has no name, but says so', async () => {
+    const source = file(
+      'nameless.tar',
+      await tarOf(ociLayout([{ image: app, name: 'app:1' }, { image: db }])),
+    );
+    const out = join(dir, 'nameless-bundle.tar');
+    const refused = await create('--from-archive', source, '-o', out);
+    expect(refused.stderr).toContain('[archive_unnamed]');
+    expect(refused.stderr).toContain('docker save IMAGE:TAG');
+    expect(refused.status).toBe(4);
+    expect((await create('app:1', '--from-archive', source, '-o', out)).status).toBe(0);
+    expect(await namesIn(out)).toEqual(['docker.io/library/app:1']);
   });
 
   it('has no manifest.json where Docker could not load all of it', async () => {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../archive/tools.ts';
 import { blobPath, ociLayout, randomImage, type SingleImage, tarOf } from '../support/archives.ts';
-import { runCli } from '../support/cli.ts';
 import { imageUpon } from '../support/image-upon.ts';
+import { runHere } from '../support/run-here.ts';
 
 const name = 'registry.example.com/shop/app:latest';
 const old = await randomImage({ seed: 'old', layers: 3, layerSize: 200_000, gzip: true });
@@ -25,13 +25,13 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 async function bundle(out: string, image: SingleImage, ...args: string[]): Promise<string> {
   const source = join(dir, `${out}-source.tar`);
   writeFileSync(source, await tarOf(ociLayout([{ image, name }])));
-  const made = await runCli(['bundle', 'create', '--from-archive', source, '-o', join(dir, out), ...args]);
+  const made = await runHere(['bundle', 'create', '--from-archive', source, '-o', join(dir, out), ...args]);
   expect(made).toMatchObject({ status: 0, stderr: '' });
   return join(dir, out);
 }
 
 const importInto = (store: string, ...files: string[]) =>
-  runCli(['ctr', '-a', `oci:${join(dir, store)}`, 'image', 'import', ...files]);
+  runHere(['ctr', '-a', `oci:${join(dir, store)}`, 'image', 'import', ...files]);
 
 describe('a delta bundle', () => {
   it('has the documents, and only the layers that its base has not', () => {
@@ -75,17 +75,17 @@ describe('a delta bundle', () => {
   });
 
   it('is shown for what it is, and verified with its base and without', async () => {
-    const shown = await runCli(['bundle', 'inspect', delta]);
+    const shown = await runHere(['bundle', 'inspect', delta]);
     expect(shown.stdout).toMatch(
       /^A delta upon base\.tar\.zst \(index sha256:[0-9a-f]{64}\): 3 blobs more there\.$/m,
     );
     expect(shown.stdout).toContain('linux/amd64 (with the base)');
-    const alone = await runCli(['bundle', 'verify', delta]);
+    const alone = await runHere(['bundle', 'verify', delta]);
     expect(alone.stdout).toMatch(/^warn +base +what is not here is meant to be in base\.tar\.zst/m);
     expect(alone.status).toBe(0);
-    expect(await runCli(['bundle', 'verify', delta, '--base', base])).toMatchObject({ status: 0 });
+    expect(await runHere(['bundle', 'verify', delta, '--base', base])).toMatchObject({ status: 0 });
     const other = await bundle('other.tar', await randomImage({ seed: 'other' }));
-    const wrong = await runCli(['bundle', 'verify', delta, '--base', other]);
+    const wrong = await runHere(['bundle', 'verify', delta, '--base', other]);
     expect(wrong.stderr).toContain('it was made upon base.tar.zst');
     expect(wrong.status).toBe(2);
   });

@@ -13,6 +13,7 @@ import {
   tarOf,
 } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
+import { runHere } from '../support/run-here.ts';
 
 const name = 'registry.example.com/shop/app:1';
 const app = await randomImage({ seed: 'app' });
@@ -85,7 +86,7 @@ describe('a signed bundle', () => {
       ['plain', bundle],
       ['zst', compressed],
     ] as const) {
-      const { status, stderr } = await runCli(importing(store, pub(), file));
+      const { status, stderr } = await runHere(importing(store, pub(), file));
       expect(stderr).toMatch(/bundle\.tar\S* is signed with the key [0-9A-F]{16}\./);
       expect(status).toBe(0);
     }
@@ -120,15 +121,15 @@ describe('a signed bundle', () => {
   });
 
   it('is shown and verified with its key', async () => {
-    const shown = await runCli(['bundle', 'inspect', bundle]);
+    const shown = await runHere(['bundle', 'inspect', bundle]);
     expect(shown.stdout).toMatch(/Says that it is signed with the key [0-9A-F]{16}\./);
-    const good = await runCli(['bundle', 'verify', bundle, '--verify-key', pub()]);
+    const good = await runHere(['bundle', 'verify', bundle, '--verify-key', pub()]);
     expect(good.stdout).toMatch(/^ok +signature +key [0-9A-F]{16}$/m);
     expect(good.status).toBe(0);
-    const unasked = await runCli(['bundle', 'verify', bundle]);
+    const unasked = await runHere(['bundle', 'verify', bundle]);
     expect(unasked.stdout).toMatch(/^warn +signature /m);
     expect(unasked.status).toBe(0);
-    expect(await runCli(['bundle', 'verify', bundle, '--verify-key', pub('other')])).toMatchObject({
+    expect(await runHere(['bundle', 'verify', bundle, '--verify-key', pub('other')])).toMatchObject({
       status: 5,
     });
   });
@@ -173,7 +174,7 @@ describe('what is not signed as it must be', () => {
   ])('is refused before anything is written: %s', async (_, told, make, key) => {
     const store = `refused-${told.length}-${_.length}`;
     const path = await make();
-    const { status, stderr } = await runCli(importing(store, pub(key), path));
+    const { status, stderr } = await runHere(importing(store, pub(key), path));
     expect(stderr).toContain('[signature_invalid]');
     expect(stderr).toContain(told);
     expect(status).toBe(5);
@@ -216,7 +217,7 @@ describe('what is not signed as it must be', () => {
         return { name: member.name, body };
       }),
     );
-    const { status, stderr } = await runCli(importing('layer', pub(), path));
+    const { status, stderr } = await runHere(importing('layer', pub(), path));
     expect(stderr).toContain('[digest_mismatch]');
     expect(status).not.toBe(0);
   });

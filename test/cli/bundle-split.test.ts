@@ -16,6 +16,7 @@ import { decodePartHead } from '../../src/archive/part-head.ts';
 import { run } from '../archive/tools.ts';
 import { ociLayout, randomImage, tarOf } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
+import { runHere } from '../support/run-here.ts';
 
 const name = 'registry.example.com/shop/app:1';
 const mebibyte = 1024 * 1024;
@@ -55,7 +56,7 @@ async function split(out: string, size: string): Promise<string[]> {
 }
 
 const importing = (store: string, files: readonly string[]) =>
-  runCli(['ctr', '-a', `oci:${join(dir, store)}`, 'image', 'import', ...files, '-o', 'json']);
+  runHere(['ctr', '-a', `oci:${join(dir, store)}`, 'image', 'import', ...files, '-o', 'json']);
 
 describe('a bundle in parts', () => {
   it('has as many as its size needs, none larger, also where a layer is', () => {
@@ -81,10 +82,10 @@ describe('a bundle in parts', () => {
   });
 
   it('is shown and verified as one', async () => {
-    const verified = await runCli(['bundle', 'verify', ...parts.toReversed()]);
+    const verified = await runHere(['bundle', 'verify', ...parts.toReversed()]);
     expect(verified.stdout).toMatch(/^ok +registry\.example\.com\/shop\/app:1 +linux\/amd64$/m);
     expect(verified.status).toBe(0);
-    const shown = await runCli(['bundle', 'inspect', ...parts, '--output', 'json']);
+    const shown = await runHere(['bundle', 'inspect', ...parts, '--output', 'json']);
     expect(JSON.parse(shown.stdout)).toMatchObject({ images: [{ name, digest: app.target.digest }] });
   });
 

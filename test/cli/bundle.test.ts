@@ -25,6 +25,7 @@ describe('imgctl bundle inspect', () => {
     expect(stdout).toMatch(/docker\.io\/imgctl\/hello:1\.0 +linux\/amd64 +sha256:[0-9a-f]{12} +2 /);
     expect(stdout).toMatch(/^ +linux\/arm64 +sha256:/m);
     expect(stdout).toMatch(/A node of linux\/arm64 that has nothing yet gets 1 image: .* to send/);
+    expect(stdout).toMatch(/An import keeps .* in a temporary file meanwhile/);
     expect(stderr).toBe('');
     expect(status).toBe(0);
   });
