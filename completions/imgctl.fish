@@ -230,7 +230,7 @@ complete -c imgctl -n '__imgctl_at imgctl bundle' -a inspect -d 'show what is in
 complete -c imgctl -n '__imgctl_at imgctl bundle' -a keygen -d 'make a key pair to sign bundles with'
 complete -c imgctl -n '__imgctl_at imgctl bundle' -a verify -d 'read all of a bundle, and say whether it is sound'
 complete -c imgctl -n '__imgctl_at imgctl bundle' -s h -l help -d 'show help'
-complete -c imgctl -n '__imgctl_at imgctl bundle create' -s f -l file -r -F -d 'a list of images, or Kubernetes manifests; - is standard input'
+complete -c imgctl -n '__imgctl_at imgctl bundle create' -s f -l file -r -F -d 'a list of images, Kubernetes manifests, or a directory of them; - is standard input'
 complete -c imgctl -n '__imgctl_at imgctl bundle create' -l from-cluster -d 'the images of all pods that the cluster of the kubeconfig has now'
 complete -c imgctl -n '__imgctl_at imgctl bundle create' -l kubeconfig -r -F -d 'which kubeconfig to list pods with'
 complete -c imgctl -n '__imgctl_at imgctl bundle create' -l context -r -f -d 'which context of the kubeconfig'

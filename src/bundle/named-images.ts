@@ -50,7 +50,7 @@ export async function readNaming(chunks: AsyncIterable<Uint8Array>, label: strin
 
 /** Any line with a key, an item or a bracket of YAML makes it that: in a reference no colon stands before a space. */
 function isList(text: string): boolean {
-  return !/^\s*(?:-(?:\s|$)|---|[{[]|["']?[\w./-]+["']?\s*:(?:\s|$)|%YAML)/m.test(text);
+  return !/^[ \t]*(?:-(?:\s|$)|---|[{[]|["']?[\w./-]+["']?[ \t]*:(?:\s|$)|%YAML)/m.test(text);
 }
 
 function listedImages(text: string, label: string): NamedImage[] {

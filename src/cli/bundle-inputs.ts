@@ -1,4 +1,6 @@
 import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { NamedImage } from '../bundle/named-images.ts';
 import { ImgctlError } from '../errors.ts';
 import { parseReference } from '../image/reference.ts';
@@ -35,7 +37,11 @@ export async function imagesToBundle(
       });
     }
     const label = file === '-' ? 'standard input' : file;
-    const found = namedImages(await textOf(file, label, { stdin, signal }), label);
+    const found: NamedImage[] = [];
+    for (const path of await filesAt(file)) {
+      const name = path === '-' ? label : path;
+      found.push(...namedImages(await textOf(path, name, { stdin, signal }), name));
+    }
     if (found.length === 0) {
       throw new ImgctlError('usage', `${label} names no image`, {
         hint: 'It is read as a list of references, one a line, or as Kubernetes manifests with pods in them.',
@@ -66,6 +72,16 @@ async function imagesOfCluster(
   throw new ImgctlError('usage', 'the cluster has no pod that names an image', {
     hint: 'Another one may be meant: --context NAME, --kubeconfig FILE.',
   });
+}
+
+/** Of a directory the manifests in it, as kubectl takes them; not those further below. */
+async function filesAt(path: string): Promise<string[]> {
+  const entries = await readdir(path).catch(() => undefined);
+  if (path === '-' || entries === undefined) return [path];
+  return entries
+    .filter((name) => /\.(?:ya?ml|json)$/.test(name))
+    .toSorted()
+    .map((name) => join(path, name));
 }
 
 async function textOf(

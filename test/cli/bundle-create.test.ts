@@ -269,6 +269,19 @@ describe('imgctl bundle create', () => {
     expect(members(out)).not.toContain(blobPath(foreign.target.digest));
   });
 
+  it('takes the manifests of a directory, of which one may name no image', async () => {
+    const folder = mkdtempSync(join(dir, 'manifests-'));
+    writeFileSync(join(folder, 'a.yaml'), 'kind: Pod\nspec: {containers: [{image: db:2}]}\n');
+    writeFileSync(join(folder, 'b.yml'), 'kind: ConfigMap\n');
+    writeFileSync(join(folder, 'notes.txt'), 'registry.example.com/shop/app:1\n');
+    const out = join(dir, 'folder.tar');
+    expect(await create('-f', folder, '--from-archive', saved, '-o', out)).toMatchObject({ status: 0 });
+    expect(await namesIn(out)).toEqual(['docker.io/library/db:2']);
+    const none = await create('-f', dir, '--from-archive', saved, '-o', out);
+    expect(none.stderr).toContain('names no image');
+    expect(none.status).toBe(2);
+  });
+
   it('makes no bundle of what is damaged', async () => {
     const home = mkdtempSync(join(dir, 'damaged-'));
     const members = ociLayout([{ image: app, name: 'app:1' }]);

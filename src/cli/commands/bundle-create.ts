@@ -38,7 +38,10 @@ export function bundleCreateCommand(context: CommandContext): Command {
     )
     .argument('[ref...]', 'names of images')
     .addOption(
-      new Option('-f, --file <file>', 'a list of images, or Kubernetes manifests; - is standard input')
+      new Option(
+        '-f, --file <file>',
+        'a list of images, Kubernetes manifests, or a directory of them; - is standard input',
+      )
         .argParser(addValue)
         .default([], 'none'),
     )
