@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'reference_invalid'
   | 'platform_invalid'
   | 'digest_invalid'
+  | 'manifest_invalid'
   // The archive
   | 'archive_unreadable'
   | 'archive_empty'
@@ -27,6 +28,7 @@ export type ErrorCode =
   | 'image_cycle'
   | 'platform_missing'
   | 'spool_full'
+  | 'signature_invalid'
   // Blobs and stores
   | 'digest_mismatch'
   | 'size_mismatch'

@@ -55,7 +55,8 @@ const fences: readonly (readonly [library: RegExp, folders: readonly string[]])[
   [/^undici$/, ['agent-api', 'discovery', 'registry']],
   [/^@kubernetes\/client-node\//, ['discovery']],
   [/^(@peculiar\/x509|reflect-metadata)$/, ['trust']],
-  [/^yaml$/, ['config', 'deploy']],
+  // Bundles are made of what Kubernetes manifests name
+  [/^yaml$/, ['config', 'deploy', 'bundle']],
   [/^(smol-toml|re2js)$/, ['config']],
   [/^commander$/, ['cli']],
   [/^(ora|cli-table3)$/, ['output']],

@@ -1,7 +1,13 @@
 import { PassThrough } from 'node:stream';
-import type { Digest } from '../image/digest.ts';
 import type { BlobSource } from '../image/source.ts';
-import { type ArchivedImage, archiveDocuments, archivePath, writeArchive } from './write-archive.ts';
+import {
+  type ArchivedImage,
+  type ArchiveLayout,
+  archiveBlobs,
+  archiveDocuments,
+  archivePath,
+} from './archive-documents.ts';
+import { type WriteArchiveOptions, writeArchive } from './write-archive.ts';
 
 const blockBytes = 512;
 /** What a name may have without a header of its own, in bytes. */
@@ -12,12 +18,9 @@ const longestName = 100;
  * tar has more than its plain headers.
  */
 export function archiveLength(images: readonly ArchivedImage[]): number | undefined {
-  const blobs = new Map<Digest, number>(
-    images.flatMap(({ graph }) => graph.blobs.map(({ digest, size }) => [digest, size])),
-  );
   const entries = [
     ...archiveDocuments(images).map(({ name, bytes }) => ({ name, size: bytes.byteLength })),
-    ...[...blobs].map(([digest, size]) => ({ name: archivePath(digest), size })),
+    ...archiveBlobs(images).map(({ digest, size }) => ({ name: archivePath(digest), size })),
   ];
   if (entries.some(({ name }) => name.length > longestName)) return undefined;
   const blocks = entries.reduce((sum, { size }) => sum + 1 + Math.ceil(size / blockBytes), 0);
@@ -28,8 +31,9 @@ export function archiveLength(images: readonly ArchivedImage[]): number | undefi
 /** The archive of these images as it is written, no faster than it is read. Leaving the iteration ends the writing. */
 export async function* archiveStream(
   images: readonly ArchivedImage[],
-  source: BlobSource,
+  source: Pick<BlobSource, 'read'>,
   signal?: AbortSignal,
+  options: ArchiveLayout & Pick<WriteArchiveOptions, 'onBytes'> = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const left = new AbortController();
   const stop = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
@@ -38,6 +42,7 @@ export async function* archiveStream(
   // Whoever reads meets the error; one that comes when nobody reads any more is of no use
   output.on('error', () => {});
   const writing = writeArchive(images, output, {
+    ...options,
     read: (digest) => source.read(digest, 0, stop),
     signal: stop,
   })

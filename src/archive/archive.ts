@@ -9,18 +9,22 @@
  * It may import tiers 0 and 1 (errors, streams, image), `node:` and libraries; no other folder.
  */
 
+import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
-import type { ImageSource, SourceImage } from '../image/source.ts';
+import type { ImageSource, SourceBase, SourceImage } from '../image/source.ts';
 import { abortable } from '../streams/abortable.ts';
+import { digestOfPath } from './archive-blobs.ts';
 import { FilesOnDisk } from './archive-files.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
 import { type ArchiveInput, openInput } from './input.ts';
+import type { VerifyIndex } from './oci-layout.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
 import { type ScannedTar, scanFile } from './scan-file.ts';
 import { spoolStream } from './spool-stream.ts';
+import type { TarIndex } from './tar-index.ts';
 import { unpackedSize } from './unpacked-size.ts';
 
 export { combineArchives } from './combine-archives.ts';
@@ -37,6 +41,13 @@ export interface ArchiveOptions {
   readonly tag?: string | undefined;
   /** `keep` gives images without a name too, for those who only look; by default they are an error. */
   readonly unnamed?: 'refuse' | 'keep' | undefined;
+  /** `keep` gives images of which no platform is whole, too: by default they are an error. */
+  readonly incomplete?: 'refuse' | 'keep' | undefined;
+  /**
+   * Is shown index.json and its signature before anything that it names is looked at, and throws where they will not do.
+   * Then the images are what the index says, and manifest.json, which is not signed, does not count.
+   */
+  readonly verifyIndex?: VerifyIndex | undefined;
   /** What is told of the blobs of a pipe as they come, and can read them from then on; it outlives the reading. */
   readonly arrivals?: Arrivals | undefined;
 }
@@ -50,6 +61,14 @@ export interface Archive extends ImageSource {
   readonly compressions: readonly Compression[];
   /** Whether it was copied to a temporary file. */
   readonly spooled: boolean;
+  /** index.json, byte for byte, where there is one. */
+  readonly index: Uint8Array | undefined;
+  /** What stands beside it as its signature, unverified. */
+  readonly signature: Uint8Array | undefined;
+  /** Signatures and attestations that stand beside the images in index.json: they are no images. */
+  readonly attached: readonly Descriptor[];
+  /** Every blob that names itself by its place, whether an image needs it or not. */
+  digests(): Digest[];
 }
 
 /**
@@ -75,9 +94,14 @@ export async function openArchive(input: ArchiveInput, options: ArchiveOptions =
 
 function interpret(
   { file, index, complete }: ScannedTar & { file: PositionedFile },
-  { signal, tag, unnamed }: ArchiveOptions,
+  { signal, ...options }: ArchiveOptions,
 ): Promise<Contents> {
-  return readContents(new FilesOnDisk(file, index, signal), { tag, unnamed, complete });
+  return readContents(new FilesOnDisk(file, index, signal), { ...options, complete });
+}
+
+interface OpenedTar extends Pick<ScannedTar, 'index'> {
+  readonly file: PositionedFile;
+  readonly compressions: readonly Compression[];
 }
 
 class OpenArchive implements Archive {
@@ -86,12 +110,17 @@ class OpenArchive implements Archive {
   readonly compressions: readonly Compression[];
   readonly spooled: boolean;
   readonly images: readonly SourceImage[];
+  readonly index: Uint8Array | undefined;
+  readonly signature: Uint8Array | undefined;
+  readonly base: SourceBase | undefined;
+  readonly attached: readonly Descriptor[];
   readonly #file: PositionedFile;
+  readonly #names: Pick<TarIndex, 'names'>;
   readonly #contents: Contents;
   readonly #resources: AsyncDisposableStack;
 
   constructor(
-    { file, compressions }: { file: PositionedFile; compressions: readonly Compression[] },
+    { file, index, compressions }: OpenedTar,
     contents: Contents,
     spooled: boolean,
     resources: AsyncDisposableStack,
@@ -101,13 +130,23 @@ class OpenArchive implements Archive {
     this.compressions = compressions;
     this.spooled = spooled;
     this.images = contents.images;
+    const { index: indexBytes, signature, base, attached } = contents.layout;
+    this.index = indexBytes;
+    this.signature = signature;
+    this.base = base;
+    this.attached = attached;
     this.#file = file;
+    this.#names = index;
     this.#contents = contents;
     this.#resources = resources;
   }
 
   sizeOf(digest: Digest): number | undefined {
     return this.#contents.blobs.sizeOf(digest);
+  }
+
+  digests(): Digest[] {
+    return [...new Set([...this.#names.names()].flatMap((name) => digestOfPath(name) ?? []))];
   }
 
   async unpackedSizeOf(digest: Digest): Promise<number | undefined> {

@@ -1,6 +1,6 @@
 import { ImgctlError } from '../errors.ts';
-import type { Digest } from '../image/digest.ts';
-import type { ImageSource, SourceImage } from '../image/source.ts';
+import { type Digest, digestOf } from '../image/digest.ts';
+import type { ImageSource, SourceBase, SourceImage } from '../image/source.ts';
 import type { Archive } from './archive.ts';
 import { refuseConflicts } from './image-names.ts';
 
@@ -10,20 +10,37 @@ import { refuseConflicts } from './image-names.ts';
  */
 export function combineArchives(archives: readonly Archive[]): ImageSource {
   const images = new Map<string, SourceImage>();
-  for (const image of archives.flatMap((archive) => archive.images)) {
-    images.set(`${image.name ?? ''} ${image.target.digest}`, image);
-  }
+  const bases = archives.filter((archive) => archives.some((other) => isUpon(other, archive)));
+  const newer = new Set(archives.filter((archive) => !bases.includes(archive)).flatMap(namesOf));
+  for (const archive of archives)
+    for (const image of archive.images) {
+      // What a delta bundle has under the same name is meant to take its place
+      if (bases.includes(archive) && newer.has(image.name)) continue;
+      images.set(`${image.name ?? ''} ${image.target.digest}`, image);
+    }
   refuseConflicts([...images.values()], archives.map(({ label }) => label).join(' and '));
   return new CombinedArchives(archives, [...images.values()]);
 }
 
+/** Whether one is a delta bundle that builds upon the other. */
+function isUpon({ base }: Archive, { index }: Archive): boolean {
+  return base !== undefined && index !== undefined && base.digest === digestOf(index);
+}
+
+function namesOf({ images }: Archive): (string | undefined)[] {
+  return images.flatMap(({ name }) => name ?? []);
+}
+
 class CombinedArchives implements ImageSource {
   readonly images: readonly SourceImage[];
+  readonly base: SourceBase | undefined;
   readonly #archives: readonly Archive[];
 
   constructor(archives: readonly Archive[], images: readonly SourceImage[]) {
     this.#archives = archives;
     this.images = images;
+    const alone = archives.filter((archive) => !archives.some((other) => isUpon(archive, other)));
+    this.base = alone.find(({ base }) => base !== undefined)?.base;
   }
 
   sizeOf(digest: Digest): number | undefined {

@@ -8,7 +8,7 @@ import { checkImage, type WalkedImage, walkImage } from './check-image.ts';
 import { manifestOf, readDockerSave, refuseAncient, type SavedImage } from './docker-save.ts';
 import { DocumentReader } from './document-reader.ts';
 import { nameImages } from './image-names.ts';
-import { readOciLayout } from './oci-layout.ts';
+import { type OciLayout, readOciLayout, type VerifyIndex } from './oci-layout.ts';
 
 export interface ContentsOptions {
   /** The name for the one image that there is, in place of its own. */
@@ -17,11 +17,16 @@ export interface ContentsOptions {
   readonly unnamed?: 'refuse' | 'keep' | undefined;
   /** Whether the archive's end was seen: where it was not, what is missing was cut off. */
   readonly complete: boolean;
+  /** `keep` gives images of which no platform is whole, too. */
+  readonly incomplete?: 'refuse' | 'keep' | undefined;
+  /** As `ArchiveOptions` has it. */
+  readonly verifyIndex?: VerifyIndex | undefined;
 }
 
 export interface Contents {
   readonly images: readonly SourceImage[];
   readonly blobs: ArchiveBlobs;
+  readonly layout: Omit<OciLayout, 'images'>;
 }
 
 /**
@@ -33,14 +38,14 @@ export interface Contents {
  */
 export async function readContents(
   files: ArchiveFiles,
-  { tag, unnamed = 'refuse', complete }: ContentsOptions,
+  { tag, unnamed = 'refuse', incomplete = 'refuse', complete, verifyIndex }: ContentsOptions,
 ): Promise<Contents> {
   const blobs = new ArchiveBlobs(files);
   const documents = new DocumentReader(files, blobs);
-  const found = await readOciLayout(files, blobs, documents);
+  const { images: found, ...layout } = await readOciLayout(files, { blobs, documents, verifyIndex });
   const walked: WalkedImage[] = [];
   for (const image of found) walked.push(await walkImage(image, blobs, documents));
-  for (const saved of await readDockerSave(files)) {
+  for (const saved of verifyIndex === undefined ? await readDockerSave(files) : []) {
     const targets = targetsOf(saved.configDigest, walked);
     if (targets.length > 0) {
       addNames(found, saved, targets);
@@ -52,8 +57,10 @@ export async function readContents(
     walked.push(await walkImage(images[0] ?? { target }, blobs, documents));
   }
   if (found.length === 0) throw noImages(files);
-  for (const image of walked) checkImage(image, { label: files.label, blobs, complete });
-  return { images: nameImages(found, { label: files.label, tag, unnamed }), blobs };
+  // A delta bundle is meant to lack what its base has
+  if (incomplete === 'refuse' && layout.base === undefined)
+    for (const image of walked) checkImage(image, { label: files.label, blobs, complete });
+  return { images: nameImages(found, { label: files.label, tag, unnamed }), blobs, layout };
 }
 
 /** The images of index.json that this config belongs to. */

@@ -1,6 +1,6 @@
 import { ImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
-import type { GrowingSource, SourceBlob, SourceImage } from '../image/source.ts';
+import type { GrowingSource, SourceBase, SourceBlob, SourceImage } from '../image/source.ts';
 import { type Archive, type ArchiveOptions, openArchive } from './archive.ts';
 import { Arrivals } from './arrivals.ts';
 import type { ArchiveInput } from './input.ts';
@@ -33,6 +33,10 @@ class GrowingArchive implements GrowingSource {
 
   get images(): readonly SourceImage[] {
     return this.#archive?.images ?? [];
+  }
+
+  get base(): SourceBase | undefined {
+    return this.#archive?.base;
   }
 
   arrivals(from: number, signal?: AbortSignal): Promise<readonly SourceBlob[]> {

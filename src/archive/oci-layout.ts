@@ -1,15 +1,44 @@
 import { toImgctlError } from '../errors.ts';
 import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
+import type { Digest } from '../image/digest.ts';
 import { parseIndex, parseManifest } from '../image/documents.ts';
 import { isImageConfigType, isIndexType, isManifestType, mediaTypes } from '../image/media-types.ts';
-import type { SourceImage } from '../image/source.ts';
+import type { SourceBase, SourceImage } from '../image/source.ts';
 import type { ArchiveBlobs } from './archive-blobs.ts';
+import { signatureName } from './archive-documents.ts';
 import type { ArchiveFiles } from './archive-files.ts';
+import { deltaBase } from './delta.ts';
 import type { DocumentReader } from './document-reader.ts';
 import { annotatedName } from './image-names.ts';
 
 /** Indexes within index.json that only group named images are looked into this deep. */
 const maxDepth = 8;
+
+/** Throws where an index is not to be trusted. */
+export type VerifyIndex = (
+  index: Uint8Array | undefined,
+  signature: Uint8Array | undefined,
+  label: string,
+) => void;
+
+interface LayoutReading {
+  readonly blobs: ArchiveBlobs;
+  readonly documents: DocumentReader;
+  readonly verifyIndex?: VerifyIndex | undefined;
+}
+
+/** What index.json of an OCI image layout says. */
+export interface OciLayout {
+  /** Its bytes; undefined where there is none. */
+  readonly index: Uint8Array | undefined;
+  /** What stands beside it as its signature, unverified. */
+  readonly signature?: Uint8Array | undefined;
+  /** What the archive builds upon: then it may lack layers. */
+  readonly base?: SourceBase | undefined;
+  readonly images: SourceImage[];
+  /** Signatures and attestations that stand beside images, with what the index says of each. */
+  readonly attached: readonly Descriptor[];
+}
 
 /**
  * The images of an OCI image layout (OCI image specification 1.1, "Image Layout"): what index.json names.
@@ -17,15 +46,27 @@ const maxDepth = 8;
  */
 export async function readOciLayout(
   files: ArchiveFiles,
-  blobs: ArchiveBlobs,
-  documents: DocumentReader,
-): Promise<SourceImage[]> {
+  { blobs, documents, verifyIndex }: LayoutReading,
+): Promise<OciLayout> {
   const file = files.find('index.json');
-  if (file === undefined) return [];
+  if (file === undefined) {
+    verifyIndex?.(undefined, undefined, files.label);
+    return { index: undefined, images: [], attached: [] };
+  }
   const layout = new Layout(files, blobs, documents);
-  const { manifests } = inArchive(files.label, parseIndex, await files.read(file));
+  const index = await files.read(file);
+  const signed = files.find(signatureName);
+  const signature = signed === undefined ? undefined : await files.read(signed);
+  verifyIndex?.(index, signature, files.label);
+  const { manifests } = inArchive(files.label, parseIndex, index);
   for (const descriptor of manifests) await layout.add(descriptor, 0);
-  return layout.images();
+  return {
+    index,
+    signature,
+    base: deltaBase(index),
+    images: layout.images(),
+    attached: layout.attached(),
+  };
 }
 
 class Layout {
@@ -46,6 +87,10 @@ class Layout {
     const descriptor = await this.#typed(found);
     if (!isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType)) return;
     const name = annotatedName(descriptor);
+    if (isSignatureTag(descriptor)) {
+      this.#accessories.push(descriptor);
+      return;
+    }
     if (name !== undefined) {
       this.#named.push({ name, target: bareDescriptor(descriptor) });
       return;
@@ -60,9 +105,17 @@ class Layout {
   images(): SourceImage[] {
     const named = new Set(this.#named.map(({ target }) => target.digest));
     const nameless = this.#nameless.filter(({ digest }) => !named.has(digest));
-    const unnamed = this.#named.length + nameless.length > 0 ? nameless : this.#accessories;
-    const targets = new Map(unnamed.map((descriptor) => [descriptor.digest, bareDescriptor(descriptor)]));
-    return [...this.#named, ...[...targets.values()].map((target) => ({ target }))];
+    const others = this.#named.length + nameless.length > 0 ? nameless : this.#accessories;
+    const images = others.map((descriptor): [Digest, SourceImage] => {
+      const name = annotatedName(descriptor);
+      return [descriptor.digest, { ...(name && { name }), target: bareDescriptor(descriptor) }];
+    });
+    return [...this.#named, ...new Map(images).values()];
+  }
+
+  /** What is beside images; where there is nothing else, it was given as images. */
+  attached(): Descriptor[] {
+    return this.#named.length + this.#nameless.length > 0 ? this.#accessories : [];
   }
 
   /** Some tools leave the media type out of index.json; the document says it, or shows it by its shape. */
@@ -97,6 +150,15 @@ class Layout {
     const { subject } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { subject?: unknown };
     return (subject !== undefined && subject !== null) || !isImageConfigType(config.mediaType);
   }
+}
+
+/** cosign keeps what it says of an image under tags of this form, in the image's own repository. */
+function isSignatureTag({ annotations }: Descriptor): boolean {
+  const names = [
+    annotations?.['io.containerd.image.name'],
+    annotations?.['org.opencontainers.image.ref.name'],
+  ];
+  return names.some((name) => /(?:^|:)sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(name ?? ''));
 }
 
 /** The parser's errors, with the archive named. */

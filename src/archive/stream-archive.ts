@@ -1,6 +1,6 @@
 import type { Digest } from '../image/digest.ts';
 import { maxDocumentBytes } from '../image/documents.ts';
-import type { SourceImage } from '../image/source.ts';
+import type { SourceBase, SourceImage } from '../image/source.ts';
 import { abortable } from '../streams/abortable.ts';
 import { peek } from '../streams/peek.ts';
 import { digestOfPath, type HeldDocument } from './archive-blobs.ts';
@@ -34,6 +34,8 @@ export interface StreamOptions {
 }
 
 export interface StreamedArchive {
+  /** Of a delta bundle: what has the layers that are not in it. */
+  readonly base: SourceBase | undefined;
   readonly images: readonly SourceImage[];
   /** Configs and manifests of docker-save archives, which went to no sink: they are still to be stored. */
   readonly documents: readonly HeldDocument[];
@@ -61,8 +63,8 @@ export async function importArchiveStream(
     files.add(streamed.entry);
     if (streamed.entry.kind === 'file') await receive(streamed, files, sink);
   }
-  const { images, blobs } = await readContents(files, { tag, unnamed, complete: tar.complete });
-  return { images, documents: blobs.documents, compressions, bytes: tar.position };
+  const { images, blobs, layout } = await readContents(files, { tag, unnamed, complete: tar.complete });
+  return { base: layout.base, images, documents: blobs.documents, compressions, bytes: tar.position };
 }
 
 async function receive(
@@ -92,7 +94,7 @@ function isText(start: Uint8Array): boolean {
 
 /** `VERSION` and the like, which docker save writes beside each layer, are no blobs. */
 function isSmallKnown({ name, size }: TarEntry): boolean {
-  return size <= 65536 && /(?:^|\/)(?:VERSION|oci-layout|repositories)$/.test(name);
+  return size <= 65536 && /(?:^|\/)(?:VERSION|oci-layout|repositories|index\.json\.minisig)$/.test(name);
 }
 
 /** Indexes, manifests and configs are held; other JSON, such as attestations of many megabytes, is only stored. */

@@ -16,6 +16,11 @@ export const commandGroups: readonly CommandGroup[] = [
     load: async () => (await import('./commands/images.ts')).imagesCommand,
   },
   {
+    names: ['bundle'],
+    summary: 'make bundles, look at them, and verify them',
+    load: async () => (await import('./commands/bundle.ts')).bundleCommand,
+  },
+  {
     names: ['nodes', 'node'],
     summary: 'list the nodes of the cluster, and the agents on them',
     load: async () => (await import('./commands/nodes.ts')).nodesCommand,

@@ -17,7 +17,11 @@ export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
 /** Among statuses that fit, the first of these is given. */
 const precedence = [2, 130, 0, 3, 5, 4, 1] as const;
 
-const untrustedCodes: ReadonlySet<string> = new Set<ErrorCode>(['node_unauthorized', 'node_untrusted']);
+const untrustedCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'node_unauthorized',
+  'node_untrusted',
+  'signature_invalid',
+]);
 
 /** What the user typed, or did not give. */
 const usageCodes: ReadonlySet<string> = new Set<ErrorCode>([
@@ -26,6 +30,7 @@ const usageCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'reference_invalid',
   'platform_invalid',
   'digest_invalid',
+  'manifest_invalid',
   'listen_insecure',
   'token_missing',
   'config_invalid',

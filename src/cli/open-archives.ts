@@ -2,12 +2,14 @@ import type { Archive, ArchiveInput } from '../archive/archive.ts';
 import { ImgctlError } from '../errors.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { ArchiveSummary, Reporter } from '../output/reporter.ts';
+import { verifierOf } from './signed-bundles.ts';
 
 export interface OpenArchivesOptions {
   readonly reporter: Reporter;
   readonly signal: AbortSignal;
   readonly spoolDir?: string | undefined;
   readonly tag?: string | undefined;
+  readonly verifyKey?: string | undefined;
 }
 
 export interface OpenedArchives extends AsyncDisposable {
@@ -17,21 +19,26 @@ export interface OpenedArchives extends AsyncDisposable {
 
 /** Opens every input, one after the other, as one source of images. @throws as `openArchive` and `combineArchives` */
 export async function openArchives(
-  inputs: readonly ArchiveInput[],
-  { reporter, signal, spoolDir, tag }: OpenArchivesOptions,
+  given: readonly ArchiveInput[],
+  { reporter, signal, spoolDir, tag, verifyKey }: OpenArchivesOptions,
 ): Promise<OpenedArchives> {
   const { openArchive, combineArchives, describeImages } = await import('../archive/archive.ts');
+  const { joinParts } = await import('../archive/join-parts.ts');
+  const inputs = await joinParts(given);
   if (tag !== undefined && inputs.length > 1) {
     throw new ImgctlError('usage', `--tag ${tag} is one name, and there are ${inputs.length} archives`, {
       hint: 'Import the archive without a name by itself.',
     });
   }
+  const verifier = verifyKey === undefined ? undefined : await verifierOf(verifyKey);
   await using opened = new AsyncDisposableStack();
   const archives: Archive[] = [];
   for (const input of inputs) {
     const label = input.kind === 'path' ? input.path : input.label;
     const onSpool = (bytes: number) => reporter.reading({ label, bytes });
-    archives.push(opened.use(await openArchive(input, { spoolDir, signal, tag, onSpool })));
+    const verifyIndex = verifier?.verify;
+    archives.push(opened.use(await openArchive(input, { spoolDir, signal, tag, onSpool, verifyIndex })));
+    if (verifier !== undefined) reporter.note(`${label} is signed with the key ${verifier.id}.`);
   }
   const [only] = archives;
   const source = only !== undefined && archives.length === 1 ? only : combineArchives(archives);

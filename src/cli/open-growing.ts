@@ -14,10 +14,11 @@ export interface OpenedPipe extends AsyncDisposable {
 /** The pipe that can be sent while it is read, if it is the only archive and nothing has to be known of it before. */
 export function pipeToStream(
   inputs: readonly ArchiveInput[],
-  { stream, strict, dryRun }: Pick<PushOptions, 'stream' | 'strict' | 'dryRun'>,
+  { stream, strict, dryRun, verifyKey }: Pick<PushOptions, 'stream' | 'strict' | 'dryRun' | 'verifyKey'>,
 ): Extract<ArchiveInput, { kind: 'stream' }> | undefined {
   const [input] = inputs;
-  if (!stream || strict || dryRun || inputs.length !== 1) return undefined;
+  // Nothing of it goes out before its signature was seen
+  if (!stream || strict || dryRun || verifyKey !== undefined || inputs.length !== 1) return undefined;
   return input?.kind === 'stream' ? input : undefined;
 }
 

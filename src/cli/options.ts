@@ -13,12 +13,11 @@ export interface OutputOptions {
   readonly color: boolean;
 }
 
-export function addOutputOptions(command: Command): Command {
+/** `flags`: without `-o` where that says something else. */
+export function addOutputOptions(command: Command, flags = '-o, --output <format>'): Command {
   return command
     .addOption(
-      new Option('-o, --output <format>', 'text, one JSON document, or an event a line')
-        .choices(outputFormats)
-        .default('text'),
+      new Option(flags, 'text, one JSON document, or an event a line').choices(outputFormats).default('text'),
     )
     .option('-q, --quiet', 'show errors only (a listing: names only)')
     .option('--no-progress', 'no progress, only the result')
@@ -103,7 +102,19 @@ export function platformsOf({ platform, allPlatforms }: PlatformOptions): string
   return platform === undefined ? undefined : [...platform];
 }
 
-export interface ImportOptions extends PlatformOptions, OutputOptions {
+/** Of a command that reads archives. */
+export interface SpoolOptions {
+  readonly spoolDir?: string;
+}
+
+export function addSpoolOption(command: Command): Command {
+  return command.option(
+    '--spool-dir <dir>',
+    "where a pipe or a compressed archive is kept meanwhile (default: the system's)",
+  );
+}
+
+export interface ImportOptions extends PlatformOptions, OutputOptions, SpoolOptions {
   readonly retries: number;
   readonly stallTimeout: number;
   /** Absent: what suits. */
@@ -111,7 +122,7 @@ export interface ImportOptions extends PlatformOptions, OutputOptions {
   readonly pin?: boolean;
   readonly unpack: boolean;
   readonly tag?: string;
-  readonly spoolDir?: string;
+  readonly verifyKey?: string;
 }
 
 /** How images are brought, from wherever they come. */
@@ -134,18 +145,19 @@ export function addBringingOptions(command: Command): Command {
 export function addImportOptions(command: Command): Command {
   addPlatformOptions(command, 'what the node runs')
     .option('--tag <reference>', 'name for the one image in the archive, in place of its own')
+    .option(
+      '--verify-key <file>',
+      'take signed bundles only: minisign public key that they must be signed with',
+    )
     .option('--pin', "keep the images through the kubelet's garbage collection");
-  return addBringingOptions(command)
-    .addOption(
+  return addSpoolOption(
+    addBringingOptions(command).addOption(
       new Option(
         '--concurrency <n>',
         'blobs in flight at once, for each node (default: 4); where nodes pass them on, over each link (default: by their number)',
       ).argParser(parseCount(1, 64)),
-    )
-    .option(
-      '--spool-dir <dir>',
-      "where a pipe or a compressed archive is kept meanwhile (default: the system's)",
-    );
+    ),
+  );
 }
 
 /** Of a command whose nodes send to each other, and which may send to them itself. */

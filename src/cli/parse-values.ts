@@ -54,6 +54,29 @@ export function parseRate(text: string): number {
   });
 }
 
+/** Powers of 1024, as split and dd have them; with a B of 1000, as media are sold. */
+const sizeUnits: Readonly<Record<string, number>> = {
+  M: 1024 ** 2,
+  G: 1024 ** 3,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  MB: 1e6,
+  GB: 1e9,
+};
+
+/** Less would be more parts than anybody carries. */
+const leastSize = 16 * 1024 ** 2;
+
+/** `2G`, `650M`, `4.7GB`: bytes. */
+export function parseSize(text: string): number {
+  const [, number, unit = ''] = /^(\d{1,6}(?:\.\d{1,3})?)(\w+)$/.exec(text) ?? [];
+  const bytes = Math.floor(Number(number) * (sizeUnits[unit] ?? 0));
+  if (bytes >= leastSize) return bytes;
+  throw new ImgctlError('usage', `not a size from 16M on: ${JSON.stringify(text)}`, {
+    hint: 'For example 2G or 650M (powers of 1024), or 4.7GB (powers of 1000).',
+  });
+}
+
 /** A whole number within bounds. */
 export function parseCount(min: number, max: number): (text: string) => number {
   return (text) => {

@@ -13,7 +13,7 @@ Exit status:
   2    usage: a bad option, no archive, standard input is a terminal
   3    some nodes have everything, some do not
   4    refused before any byte moved
-  5    not trusted: every node failed on token or certificate
+  5    not trusted: every node failed on token or certificate, or the bundle's signature is not good
   130  interrupted; imports are left on every node, resumable for an hour
 
 Examples:

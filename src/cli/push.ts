@@ -36,8 +36,8 @@ export async function push(
   const begun = performance.now();
   const { signal } = io;
   const concurrency = concurrencyWithin(options, nodes.length);
-  const { spoolDir, tag } = options;
-  const opening = { reporter, signal, spoolDir, tag };
+  const { spoolDir, tag, verifyKey } = options;
+  const opening = { reporter, signal, spoolDir, tag, verifyKey };
   const pipe = pipeToStream(inputs, options);
   await using archives = await (pipe === undefined ? openArchives(inputs, opening) : openPipe(pipe, opening));
   const pushing = { ...archives, nodes, options: { ...options, concurrency }, reporter, begun };

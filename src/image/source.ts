@@ -6,6 +6,8 @@ import type { Digest } from './digest.ts';
  * Importing is copying a graph of blobs from one of these to a store.
  */
 export interface BlobSource {
+  /** Of a source that is only what has changed since another: that one. It has what is not here. */
+  readonly base?: SourceBase | undefined;
   /** Size in bytes of a blob that is here, whole; undefined where it is not. */
   sizeOf(digest: Digest): number | undefined;
   /**
@@ -25,6 +27,13 @@ export interface BlobSource {
    * @throws ImgctlError `blob_unknown`, `archive_truncated`, `archive_unreadable`
    */
   read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export interface SourceBase {
+  /** Of its index.json. */
+  readonly digest: Digest;
+  /** What its file was called. */
+  readonly name: string;
 }
 
 /** An image as a source declares it: the name, normalised and whole, and the root of its graph. */

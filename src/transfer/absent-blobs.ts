@@ -1,17 +1,17 @@
 import type { Declaration, MissingBlob } from '../agent-api/schemas.ts';
-import { ImgctlError } from '../errors.ts';
+import { ImgctlError, printable } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { parseIndex } from '../image/documents.ts';
 import { isIndexType, isManifestType } from '../image/media-types.ts';
 import { formatPlatform } from '../image/platform.ts';
-import type { BlobSource } from '../image/source.ts';
+import type { BlobSource, SourceBase } from '../image/source.ts';
 
 /**
  * Says what a node lacks and the source has not either: a platform that was not saved, or a part of an image.
  * @throws ImgctlError `platform_missing`, `archive_incomplete`
  */
 export function mustHave(
-  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes'>,
+  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes' | 'base'>,
   missing: readonly MissingBlob[],
   documents: Declaration['documents'] = [],
 ): void {
@@ -21,6 +21,7 @@ export function mustHave(
   const [first] = absent;
   if (first === undefined) return;
   if (isManifestType(first.mediaType)) throw platformAbsent(source, first, documents);
+  if (source.base !== undefined) throw baseAbsent(source.base, first, absent.length);
   const more = absent.length > 1 ? ` and ${absent.length - 1} more` : '';
   throw new ImgctlError(
     'archive_incomplete',
@@ -28,6 +29,19 @@ export function mustHave(
     {
       hint: 'Save the image again with every layer, for the platform of the node (--platform chooses another).',
       context: { digest: first.digest, mediaType: first.mediaType },
+    },
+  );
+}
+
+/** The node has not what the delta bundle was made upon, or has lost it. */
+function baseAbsent({ name, digest }: SourceBase, missing: MissingBlob, count: number): ImgctlError {
+  const blobs = count === 1 ? 'a blob' : `${count} blobs`;
+  return new ImgctlError(
+    'archive_incomplete',
+    `this is a delta bundle upon ${printable(name)}, and the node lacks ${blobs} of that one: ${missing.digest}`,
+    {
+      hint: `Import ${printable(name)} first, or both in one command: imgctl images import BASE DELTA`,
+      context: { digest: missing.digest, base: digest },
     },
   );
 }

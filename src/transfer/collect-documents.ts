@@ -32,7 +32,12 @@ export async function collectDocuments(
     const document = parseDocument(descriptor, bytes);
     if (document.kind === 'manifest') {
       const { config, layers } = document;
-      if (onlyWhole && [config, ...layers].some((blob) => source.sizeOf(blob.digest) === undefined)) return;
+      if (
+        onlyWhole &&
+        source.base === undefined &&
+        [config, ...layers].some((blob) => source.sizeOf(blob.digest) === undefined)
+      )
+        return;
       if (
         isImageConfigType(config.mediaType) &&
         !collected.has(config.digest) &&

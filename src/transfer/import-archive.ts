@@ -4,7 +4,7 @@ import type { Declaration } from '../agent-api/schemas.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
-import type { SourceImage } from '../image/source.ts';
+import type { SourceBase, SourceImage } from '../image/source.ts';
 import { mustHave } from './absent-blobs.ts';
 import { Import, type ImportOptions } from './import.ts';
 
@@ -18,6 +18,8 @@ export interface ArchiveSink {
 
 /** What an archive turned out to hold, once it was read. */
 export interface ReadArchive {
+  /** Of a delta bundle: what has the rest. */
+  readonly base?: SourceBase | undefined;
   readonly images: readonly SourceImage[];
   readonly documents: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[];
 }
@@ -63,7 +65,7 @@ async function readInto(target: Import, read: ArchiveSettings['read'], signal: A
       return digest;
     },
   };
-  const { images, documents } = await read(sink, signal);
+  const { images, documents, base } = await read(sink, signal);
   const { missing } = await target.declare(
     {
       images: images.map(({ name, target: descriptor }) => ({ name, target: descriptor })),
@@ -75,5 +77,5 @@ async function readInto(target: Import, read: ArchiveSettings['read'], signal: A
     signal,
   );
   // The archive is read: what is missing now does not come any more
-  mustHave({ sizeOf: () => undefined }, missing);
+  mustHave({ sizeOf: () => undefined, base }, missing);
 }

@@ -204,3 +204,27 @@ describe('an archive that flows by', () => {
 function randomText(length: number): string {
   return 'text '.repeat(length).slice(0, length);
 }
+
+describe('a signed delta bundle that flows by', () => {
+  it('gives its images without the layers that are elsewhere, and says where; the signature is no blob', async () => {
+    const base = digestOf('the index of the base');
+    const without = app.layers.map(({ descriptor }) => descriptor.digest);
+    const members = ociLayout([{ image: app, name }], { without }).map((member) => {
+      if (member.name !== 'index.json') return member;
+      const annotations = {
+        'dev.imgctl.bundle.base.digest': base,
+        'dev.imgctl.bundle.base.name': 'june.tar.zst',
+      };
+      return { ...member, body: JSON.stringify({ ...JSON.parse(String(member.body)), annotations }) };
+    });
+    const signature = 'untrusted comment: signature from imgctl\nUkVE\ntrusted comment: x\nUkVE\n';
+    const tar = await tarOf([...members, { name: 'index.json.minisig', body: signature }]);
+    const sink = new MemorySink();
+    const streamed = await importArchiveStream(inChunks(tar), sink);
+    expect(listing(streamed)).toEqual([[name, app.target.digest]]);
+    expect(streamed.base).toEqual({ digest: base, name: 'june.tar.zst' });
+    expect([...sink.blobs.keys()].toSorted()).toEqual(
+      [app.manifest, app.config].map(({ descriptor }) => descriptor.digest).toSorted(),
+    );
+  });
+});

@@ -5,6 +5,7 @@ import {
   parseDuration,
   parseLongDuration,
   parseRate,
+  parseSize,
 } from '../../src/cli/parse-values.ts';
 
 describe('a duration', () => {
@@ -101,5 +102,20 @@ describe('platforms', () => {
 
   it('that are none are told', () => {
     expect(() => addPlatforms('linux/amd64,')).toThrow(expect.objectContaining({ code: 'platform_invalid' }));
+  });
+});
+
+describe('a size', () => {
+  it.each([
+    ['2G', 2 * 1024 ** 3],
+    ['650M', 650 * 1024 ** 2],
+    ['1.5GiB', 1.5 * 1024 ** 3],
+    ['4.7GB', 4.7e9],
+  ])('%s is %d bytes', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+
+  it.each(['', '2', 'G', '-2G', '2T', '2 G', '15M', '1e9', '2GBit'])('%j is refused', (text) => {
+    expect(() => parseSize(text)).toThrow('not a size');
   });
 });

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { makeTestAuthority, type TestAuthority } from './agent-certificates.ts';
 
 /**
- * An API server of Kubernetes as far as listing nodes goes, over HTTPS on loopback, as the API reference describes it:
+ * An API server of Kubernetes as far as listing nodes and pods goes, over HTTPS on loopback, as the API reference describes it:
  * client certificates or bearer tokens, label selectors, pages with continue tokens that expire, Status documents.
  */
 
@@ -17,6 +17,7 @@ export interface KubeApi extends AsyncDisposable {
   /** Headers of the last request. */
   headers: IncomingMessage['headers'];
   nodes: readonly unknown[];
+  pods: readonly unknown[];
   /** Who may list nodes; another user is forbidden to. Certificates say `CN`, tokens are mapped by `tokens`. */
   admins: string[];
   tokens: Record<string, string>;
@@ -63,6 +64,7 @@ export async function startKubeApi({
     requests: [],
     headers: {},
     nodes: [],
+    pods: [],
     admins: ['admin'],
     tokens: {},
     faults: [],
@@ -103,10 +105,11 @@ function answer(api: KubeApi, generation: number, request: IncomingMessage, resp
   const url = api.requests.at(-1) as URL;
   const user = userOf(api, request);
   if (user === undefined) return void status(response, 401, 'Unauthorized', 'Unauthorized');
-  if (url.pathname !== '/api/v1/nodes')
+  const what = /^\/api\/v1\/(nodes|pods)$/.exec(url.pathname)?.[1] as 'nodes' | 'pods' | undefined;
+  if (what === undefined)
     return void status(response, 404, 'NotFound', 'the server could not find the requested resource');
   if (!api.admins.includes(user)) {
-    const message = `nodes is forbidden: User "${user}" cannot list resource "nodes" in API group "" at the cluster scope`;
+    const message = `${what} is forbidden: User "${user}" cannot list resource "${what}" in API group "" at the cluster scope`;
     return void status(response, 403, 'Forbidden', message);
   }
   const selector = url.searchParams.get('labelSelector') ?? '';
@@ -124,11 +127,11 @@ function answer(api: KubeApi, generation: number, request: IncomingMessage, resp
     return void status(response, 410, 'Expired', message, metadata);
   }
   const start = next?.start ?? 0;
-  const all = api.nodes.filter(matches);
+  const all = api[what].filter(matches);
   const items = all.slice(start, start + limit);
   const rest = all.length - start - items.length;
   json(response, 200, {
-    kind: 'NodeList',
+    kind: what === 'nodes' ? 'NodeList' : 'PodList',
     apiVersion: 'v1',
     metadata: {
       resourceVersion: '4711',

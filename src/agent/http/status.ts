@@ -7,10 +7,12 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   reference_invalid: 400,
   platform_invalid: 400,
   digest_invalid: 400,
+  manifest_invalid: 400,
 
   // The request is well formed; what it carries is not
   archive_unreadable: 422,
   archive_empty: 422,
+  signature_invalid: 422,
   archive_truncated: 422,
   archive_no_images: 422,
   archive_unnamed: 422,

@@ -17,7 +17,7 @@ A file on standard input is read in place; a pipe is kept in a temporary file me
 A pipe is sent while it is being read: layers that name themselves (OCI layout, docker save since 25) go out
 as soon as each is whole, before the index at the end says what they are. Whether a node can take the images
 is found out then, and it may have got layers that it does not need: they are counted, and not kept.
---no-stream waits for the end, as --strict, --dry-run and several archives do.
+--no-stream waits for the end, as --strict, --dry-run, --verify-key and several archives do.
 
 --max-rate bounds what this command sends to all nodes together, and what each agent sends to other nodes
 meanwhile: for this import and, as long as that runs, for all others. k, M and G are bits a second, kB, MB
@@ -30,6 +30,7 @@ Examples:
   docker save app:1 | imgctl images import --no-stream
   imgctl images import bundle.tar --nodes cp=10.0.4.17,w1=10.0.4.18:25001 --strict
   imgctl images import bundle.tar --max-rate 200M
+  imgctl images import bundle.tar.zst --verify-key release.pub
   imgctl images import bundle.tar --wire-compression zstd
   imgctl images import bundle.tar --dry-run`;
 

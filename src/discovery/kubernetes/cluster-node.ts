@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { printable } from '../../errors.ts';
 import type { AgentAddressing, ClusterFacts, DiscoveredNode } from '../discovery.ts';
 import { parseNodeEntry } from '../node-entry.ts';
-import type { ApiNode } from './node-schema.ts';
+import type { ApiNode } from './resources.ts';
 
 /** Which of a node's addresses is taken first; others, as InternalDNS, last. */
 const preference = ['InternalIP', 'ExternalIP', 'Hostname'];

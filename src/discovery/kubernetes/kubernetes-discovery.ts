@@ -4,8 +4,10 @@ import { apiServer } from './api-server.ts';
 import { chooseContext } from './choose-context.ts';
 import { clusterNodes } from './cluster-node.ts';
 import type { KubeconfigSearch } from './find-kubeconfig.ts';
-import { listNodes } from './list-nodes.ts';
+import { listAll } from './list-all.ts';
+import type { ListingPlace } from './listing-error.ts';
 import type { ListingPatience } from './patient-ask.ts';
+import { type ApiPod, nodesOfCluster, podsOfCluster, type Resource } from './resources.ts';
 import { userCredentials } from './user-credentials.ts';
 
 export interface KubernetesOptions {
@@ -30,25 +32,53 @@ export function kubernetesDiscovery(
   return { find };
 
   async function find(signal?: AbortSignal): Promise<Discovered> {
-    if (found === undefined) throw noKubeconfig(unreadable);
-    const chosen = chooseContext(found, context);
-    const user = await userCredentials(chosen, { env, signal });
-    const server = await apiServer(chosen, user, env);
-    const place = {
-      context: chosen.context,
-      kubeconfig: found.name,
-      server: server.url.href.replace(/\/$/, ''),
-    };
-    try {
-      const listed = await listNodes(server, { place, selector, patience, signal });
-      const nodes = clusterNodes(listed, addressing);
-      if (nodes.length === 0) throw noNodes(place.context, place.server, selector);
-      const count = `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}`;
-      const note = `${count} of Kubernetes (context ${place.context}, server ${place.server}).`;
-      return { nodes, note: [note, ...notesOf(unreadable)].join(' ') };
-    } finally {
-      await server.dispatcher.destroy();
-    }
+    const { listed, place } = await listOfCluster(
+      nodesOfCluster,
+      { found, unreadable },
+      { env, context, selector, patience, signal },
+    );
+    const nodes = clusterNodes(listed, addressing);
+    if (nodes.length === 0) throw noNodes(place.context, place.server, selector);
+    const count = `${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}`;
+    const note = `${count} of Kubernetes (context ${place.context}, server ${place.server}).`;
+    return { nodes, note: [note, ...notesOf(unreadable)].join(' ') };
+  }
+}
+
+/** The pods of the cluster that a kubeconfig is for, of all namespaces. @throws ImgctlError as `kubernetesDiscovery` */
+export async function podsOf(
+  search: KubeconfigSearch,
+  options: Pick<KubernetesOptions, 'env' | 'context' | 'patience'> & {
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<{ readonly pods: readonly ApiPod[]; readonly note: string }> {
+  const { listed, place } = await listOfCluster(podsOfCluster, search, options);
+  const count = `${listed.length} ${listed.length === 1 ? 'pod' : 'pods'}`;
+  return { pods: listed, note: `${count} of Kubernetes (context ${place.context}, server ${place.server}).` };
+}
+
+async function listOfCluster<T>(
+  resource: Resource<T>,
+  { found, unreadable }: KubeconfigSearch,
+  {
+    env,
+    context,
+    ...options
+  }: Omit<KubernetesOptions, 'addressing'> & { readonly signal?: AbortSignal | undefined },
+): Promise<{ readonly listed: readonly T[]; readonly place: ListingPlace }> {
+  if (found === undefined) throw noKubeconfig(unreadable);
+  const chosen = chooseContext(found, context);
+  const user = await userCredentials(chosen, { env, signal: options.signal });
+  const server = await apiServer(chosen, user, env);
+  const place = {
+    context: chosen.context,
+    kubeconfig: found.name,
+    server: server.url.href.replace(/\/$/, ''),
+  };
+  try {
+    return { listed: await listAll(server, resource, { ...options, place }), place };
+  } finally {
+    await server.dispatcher.destroy();
   }
 }
 

@@ -1,5 +1,11 @@
 import { ImgctlError, printable } from '../../errors.ts';
 
+/** What one does without the list. */
+const instead = {
+  nodes: 'Or name the nodes: --nodes; --discover local is the agent of this machine.',
+  pods: 'Or name the images: kubectl get pods --all-namespaces --output json | imgctl bundle create -f -',
+};
+
 /** Where nodes are asked for, in the words of messages. */
 export interface ListingPlace {
   readonly context: string;
@@ -17,14 +23,18 @@ export interface Refusal {
   readonly cause?: unknown;
 }
 
-export function listingError(place: ListingPlace, { why, hint, cause }: Refusal): ImgctlError {
+export function listingError(
+  place: ListingPlace,
+  what: 'nodes' | 'pods',
+  { why, hint, cause }: Refusal,
+): ImgctlError {
   const { context, kubeconfig, server } = place;
   const where = `context ${context}, server ${server}, kubeconfig ${kubeconfig}`;
   return new ImgctlError(
     'discovery_failed',
-    `Kubernetes could not be asked for its nodes: ${why} (${where})`,
+    `Kubernetes could not be asked for its ${what}: ${why} (${where})`,
     {
-      hint: `${hint} Or name the nodes: --nodes; --discover local is the agent of this machine.`,
+      hint: `${hint} ${instead[what]}`,
       context: { kubeContext: context, kubeconfig, server },
       cause,
     },
@@ -34,25 +44,32 @@ export function listingError(place: ListingPlace, { why, hint, cause }: Refusal)
 const maxReasonChars = 300;
 
 /** An answer that is no list. `said`: the message of the Status that came with it. */
-export function refusedWith(status: number, said: string | undefined, retryAfter?: number): Refusal {
+export function refusedWith(
+  status: number,
+  {
+    said,
+    what,
+    retryAfter,
+  }: { readonly said?: string | undefined; readonly what: string; readonly retryAfter?: number | undefined },
+): Refusal {
   const told = printable(said ?? '')
     .trim()
     .slice(0, maxReasonChars);
   const why = `it answered ${status}${told === '' ? '' : `: ${told}`}`;
   const mayPass = status === 429 || status === 500 || (status >= 502 && status <= 504);
-  return { why, hint: hintOf(status), mayPass, retryAfter };
+  return { why, hint: hintOf(status, what), mayPass, retryAfter };
 }
 
-function hintOf(status: number): string {
+function hintOf(status: number, what: string): string {
   if (status === 401)
     return 'It does not accept the credentials: they may have expired, or be those of another cluster.';
   if (status === 403)
-    return 'Check: kubectl auth can-i list nodes. Listing nodes takes a ClusterRole that allows it.';
+    return `Check: kubectl auth can-i list ${what} --all-namespaces. Listing ${what} takes a ClusterRole that allows it.`;
   if (status >= 300 && status < 400)
     return 'Redirects are not followed: write the address that answers into the kubeconfig.';
   if (status === 404) return "What listens there is not Kubernetes: check the kubeconfig's server.";
   if (status === 429 || status >= 500) return 'It may pass: try again.';
-  return 'kubectl get nodes may say more.';
+  return `kubectl get ${what} may say more.`;
 }
 
 /** Innermost codes of Node.js and undici, with what they mean to whoever reads them. */

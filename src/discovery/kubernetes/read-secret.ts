@@ -78,7 +78,7 @@ async function ask(
       ...way,
     });
     if (status === 404) return { kind: 'absent' };
-    if (status !== 200) return { kind: 'refused', refusal: refusedWith(status, said, retryAfter) };
+    if (status !== 200) return { kind: 'refused', refusal: refusedWith(status, { said, what: 'secrets', retryAfter }) };
     const parsed = secretSchema.safeParse(json);
     if (!parsed.success) {
       const hint = "Check the kubeconfig's server, and what proxy may be in between.";
@@ -100,8 +100,8 @@ function refused({ namespace, name }: SecretName, place: string, { why, hint, ca
     'discovery_failed',
     `Kubernetes could not be asked for the secret ${namespace}/${name}: ${why} (${place})`,
     {
-      // Of a list of nodes that is: kubectl auth can-i list nodes
-      hint: hint.includes('list nodes')
+      // Of a list that is: kubectl auth can-i list secrets
+      hint: hint.includes('list secrets')
         ? `Check: kubectl auth can-i get secret/${name} -n ${namespace}.`
         : hint,
       context: { secret: `${namespace}/${name}` },

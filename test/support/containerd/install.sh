@@ -10,7 +10,7 @@ set -euo pipefail
 
 home=${IMGCTL_CONTAINERD_HOME:-/var/cache/imgctl-test/containerd}
 suites=(bookworm trixie sid)                      # containerd 1.6, 1.7 and 2.x
-packages=(runc busybox-static umoci skopeo bzip2 xz-utils lz4 zstd zsh fish curl e2fsprogs iproute2 openssh-server openssh-client systemd)
+packages=(runc busybox-static umoci skopeo minisign bzip2 xz-utils lz4 zstd zsh fish curl e2fsprogs iproute2 openssh-server openssh-client systemd)
 
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 scratch=

@@ -1,0 +1,96 @@
+import { hasCode, ImgctlError } from '../errors.ts';
+import { parseReference, type Reference } from '../image/reference.ts';
+import { manifestDocuments } from './manifest-documents.ts';
+import { podImages } from './pod-images.ts';
+
+/** An image that an input names. */
+export interface NamedImage {
+  readonly reference: Reference;
+  /** For messages: `images.txt:3`, `app.yaml: Deployment shop/web`. */
+  readonly where: string;
+}
+
+/** Characters of an input: the pods of a large cluster as JSON have a few dozen million. */
+const maxText = 128 * 1024 * 1024;
+
+/**
+ * The images that a text names: a list of references, one a line, `#` for comments; or Kubernetes manifests. Which of the
+ * two it is, its content tells. One that is named twice may be given twice.
+ * @throws ImgctlError `reference_invalid`, `manifest_invalid`, naming the place
+ */
+export function namedImages(text: string, label: string): NamedImage[] {
+  const content = text.replace(/^\ufeff/, '');
+  return isList(content) ? listedImages(content, label) : manifestImages(content, label);
+}
+
+/** What a file or standard input says, as text. @throws ImgctlError `manifest_invalid`: too long, no text */
+export async function readNaming(chunks: AsyncIterable<Uint8Array>, label: string): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const parts: string[] = [];
+  let length = 0;
+  const add = (part: string) => {
+    length += part.length;
+    parts.push(part);
+    if (length > maxText) throw new RangeError('it is too long');
+  };
+  try {
+    for await (const chunk of chunks) add(decoder.decode(chunk, { stream: true }));
+    add(decoder.decode());
+  } catch (cause) {
+    const isOurs = cause instanceof RangeError || cause instanceof TypeError;
+    if (!isOurs) throw cause;
+    const why = cause instanceof RangeError ? 'it is too long' : 'it is not text (UTF-8)';
+    throw new ImgctlError('manifest_invalid', `${label}: ${why}`, {
+      hint: 'Name a list of images, one a line, or Kubernetes manifests. Archives go with --from-archive.',
+      cause,
+    });
+  }
+  return parts.join('');
+}
+
+/** Any line with a key, an item or a bracket of YAML makes it that: in a reference no colon stands before a space. */
+function isList(text: string): boolean {
+  return !/^[ \t]*(?:-(?:\s|$)|---|[{[]|["']?[\w./-]+["']?[ \t]*:(?:\s|$)|%YAML)/m.test(text);
+}
+
+function listedImages(text: string, label: string): NamedImage[] {
+  return text.split(/\r?\n|\r/).flatMap((line, i) => {
+    const entry = line.replace(/(?:^|\s)#.*$/, '').trim();
+    return entry === '' ? [] : [named(entry, `${label}:${i + 1}`)];
+  });
+}
+
+/** The images of objects that an API server gave. @throws ImgctlError `reference_invalid`, `manifest_invalid` */
+export function objectImages(objects: readonly unknown[], label: string): NamedImage[] {
+  return objects.flatMap((object) =>
+    podImages(object).map(({ image, owner }) => named(image, `${label}: ${owner}`)),
+  );
+}
+
+function manifestImages(text: string, label: string): NamedImage[] {
+  const found: NamedImage[] = [];
+  for (const document of manifestDocuments(text, label)) {
+    const isPlainList = Array.isArray(document) && document.every((entry) => typeof entry === 'string');
+    if (isPlainList) found.push(...document.map((entry) => named(entry, label)));
+    else found.push(...objectImages([document], label));
+  }
+  return found;
+}
+
+function named(image: unknown, where: string): NamedImage {
+  if (typeof image !== 'string') {
+    throw new ImgctlError(
+      'manifest_invalid',
+      `${where}: an image is not a text but ${JSON.stringify(image)?.slice(0, 80)}`,
+      {
+        hint: 'Render templates first: helm template CHART, or kubectl kustomize DIR, and | imgctl bundle create -f -',
+      },
+    );
+  }
+  try {
+    return { reference: parseReference(image.trim()), where };
+  } catch (thrown) {
+    if (!hasCode(thrown, 'reference_invalid')) throw thrown;
+    throw new ImgctlError(thrown.code, `${where}: ${thrown.message}`, { hint: thrown.hint, cause: thrown });
+  }
+}

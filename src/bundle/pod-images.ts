@@ -1,0 +1,58 @@
+/** An image that a pod of a manifest runs or mounts. */
+export interface PodImage {
+  /** As it is written; it need not be a text, let alone a reference. */
+  readonly image: unknown;
+  /** The object that it is in: `Deployment shop/web`. */
+  readonly owner: string;
+}
+
+/** The lists of a PodSpec (Kubernetes API reference, core/v1) whose members run an image. */
+const containerLists = ['initContainers', 'containers', 'ephemeralContainers'] as const;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * The images of every pod and pod template in a document, wherever it stands: in any kind, in lists, in resources that
+ * nobody here has heard of. What is shaped as a PodSpec is taken for one: the cluster would not take less. Images that
+ * are mounted as volumes count too. A value that stands in several places, as YAML's aliases make it, is looked at once.
+ */
+export function podImages(document: unknown): PodImage[] {
+  const found: PodImage[] = [];
+  const seen = new Set<unknown>();
+  const stack: { readonly value: unknown; readonly owner: string }[] = [{ value: document, owner: 'it' }];
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const { value } = next;
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    const owner = isFields(value) ? (nameOf(value) ?? next.owner) : next.owner;
+    if (isFields(value)) found.push(...imagesOf(value).map((image) => ({ image, owner })));
+    // The first comes off the stack first
+    for (const child of Object.values(value).reverse()) stack.push({ value: child, owner });
+  }
+  return found;
+}
+
+function imagesOf(spec: Fields): unknown[] {
+  const containers = containerLists.flatMap((key) => objectsIn(spec[key]));
+  if (containers.length === 0) return [];
+  const run = containers.map(({ image }) => image);
+  const mounted = objectsIn(spec.volumes).map(({ image }) => (isFields(image) ? image.reference : undefined));
+  // Overlays name the container alone
+  return [...run, ...mounted].filter((image) => image !== undefined && image !== null && image !== '');
+}
+
+function objectsIn(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : [];
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What people call an object of Kubernetes; undefined for what is none. */
+function nameOf({ kind, metadata }: Fields): string | undefined {
+  if (typeof kind !== 'string' || !isFields(metadata)) return undefined;
+  const { name, generateName, namespace } = metadata;
+  const own = [name, generateName].find((text) => typeof text === 'string') ?? '?';
+  return `${kind} ${typeof namespace === 'string' ? `${namespace}/` : ''}${own}`;
+}

@@ -1,0 +1,75 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runCli } from '../support/cli.ts';
+import { type ContainerdDaemon, startContainerd } from '../support/containerd/daemon.ts';
+import { busyboxDockerArchive, busyboxOciArchive } from '../support/images.ts';
+import { describeContainerd } from '../support/require-containerd.ts';
+
+const hello = fileURLToPath(new URL('../../fixtures/hello.tar', import.meta.url));
+const names = [
+  'docker.io/imgctl/hello:1.0',
+  'docker.io/library/busybox-test:1',
+  'registry.example.com/box:2',
+];
+
+describeContainerd('a bundle', (generation) => {
+  let daemon: ContainerdDaemon;
+  let dir: string;
+
+  beforeAll(async () => {
+    daemon = await startContainerd(generation);
+    dir = await mkdtemp(join(tmpdir(), 'imgctl-bundle-containerd-'));
+  });
+  afterAll(async () => {
+    await daemon?.stop();
+    if (dir) await rm(dir, { recursive: true, force: true });
+  });
+
+  it("is taken by containerd's own tool, and by imgctl, and a container of each image runs", async () => {
+    const sources = [
+      hello,
+      await busyboxOciArchive(dir, { tag: 'docker.io/library/busybox-test:1' }),
+      await busyboxDockerArchive(dir, { tag: 'registry.example.com/box:2' }),
+    ];
+    const manifests = join(dir, 'app.yaml');
+    await writeFile(
+      manifests,
+      names.map((name) => `---\nkind: Pod\nspec: {containers: [{image: '${name}'}]}\n`).join(''),
+    );
+    const bundle = join(dir, 'bundle.tar.zst');
+    const from = sources.flatMap((source) => ['--from-archive', source]);
+    const made = await runCli(['bundle', 'create', '-f', manifests, ...from, '-o', bundle]);
+    expect(made).toMatchObject({ status: 0, stderr: '' });
+
+    // The tool of 1.6 does not know zstd here
+    const plain = join(dir, 'bundle.tar');
+    expect((await runCli(['bundle', 'create', '-f', manifests, ...from, '-o', plain])).status).toBe(0);
+    const taken = await daemon.ctr(['-n', 'taken', 'images', 'import', plain]);
+    expect(taken).toMatchObject({ status: 0, stderr: '' });
+    const own = await runCli([
+      'ctr',
+      '-a',
+      daemon.socket,
+      '-n',
+      'own',
+      'image',
+      'import',
+      bundle,
+      '-o',
+      'json',
+    ]);
+    expect(JSON.parse(own.stdout)).toMatchObject({
+      ok: true,
+      archive: { images: names.map((name) => ({ name })) },
+    });
+    for (const namespace of ['taken', 'own']) {
+      const [greets, ...boxes] = names as [string, ...string[]];
+      expect(await daemon.runContainer(namespace, greets, ['/hello'])).toContain('Hello from an image');
+      for (const box of boxes)
+        expect(await daemon.runContainer(namespace, box, ['/bin/busybox', 'echo', box])).toBe(`${box}\n`);
+    }
+  });
+});
