@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { FileIdentity } from './found-file.ts';
-import { replaceText } from './replace-text.ts';
+import { readText, replaceText } from './replace-text.ts';
 
 /**
  * K3s's `.cache.json`, in its own format, so that either program goes on with what the other wrote. It counts where
@@ -30,7 +29,7 @@ export class K3sCache {
 
   static async open(directory: string): Promise<K3sCache> {
     const cache = new K3sCache(directory);
-    const text = (await cache.#read()) ?? '';
+    const text = (await readText(cache.#path)) ?? '';
     try {
       for (const [path, entry] of Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(text)))) {
         const known = entrySchema.safeParse(entry);
@@ -66,14 +65,10 @@ export class K3sCache {
     if (this.#files.delete(path)) await this.#write();
   }
 
-  async #read(): Promise<string | undefined> {
-    return readFile(this.#path, 'utf8').catch(() => undefined);
-  }
-
   #write(): Promise<void> {
     const write = async () => {
       // Nobody wants it, or does not any more
-      if ((await this.#read()) === undefined) return;
+      if ((await readText(this.#path)) === undefined) return;
       await replaceText(this.#path, JSON.stringify(Object.fromEntries(this.#files)));
     };
     this.#writing = this.#writing.then(write, write);

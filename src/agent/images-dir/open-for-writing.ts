@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { Limiter } from '../../streams/limiter.ts';
 
 /**
  * Those of the inodes that a process has open for writing, as far as /proc shows that: of other users' processes to
@@ -9,13 +10,18 @@ export async function openForWriting(inodes: ReadonlySet<string>): Promise<Reado
   const open = new Set<string>();
   if (inodes.size === 0) return open;
   const processes = (await list('/proc')).filter((name) => /^\d+$/.test(name));
-  for (const process of processes) {
-    for (const descriptor of await list(`/proc/${process}/fd`)) {
-      const found = await inodeBehind(`/proc/${process}/fd/${descriptor}`);
-      if (found === undefined || !inodes.has(found) || open.has(found)) continue;
-      if (await isForWriting(`/proc/${process}/fdinfo/${descriptor}`)) open.add(found);
-    }
-  }
+  const limiter = new Limiter(16);
+  await Promise.all(
+    processes.map((process) =>
+      limiter.run(async () => {
+        for (const descriptor of await list(`/proc/${process}/fd`)) {
+          const found = await inodeBehind(`/proc/${process}/fd/${descriptor}`);
+          if (found === undefined || !inodes.has(found) || open.has(found)) continue;
+          if (await isForWriting(`/proc/${process}/fdinfo/${descriptor}`)) open.add(found);
+        }
+      }),
+    ),
+  );
   return open;
 }
 

@@ -1,10 +1,10 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { descriptorSchema } from '../../image/descriptor.ts';
 import { type FileIdentity, isSameFile } from './found-file.ts';
-import { replaceText } from './replace-text.ts';
+import { readText, replaceText } from './replace-text.ts';
 
 /** An image that a file gave. */
 const imageSchema = z.object({ name: z.string().min(1).max(1024), target: descriptorSchema });
@@ -47,7 +47,7 @@ export class Remembered {
 
   /** What cannot be read is forgotten: it costs reading the archives again. */
   static async open(path: string, directory: string): Promise<Remembered> {
-    const text = await readFile(path, 'utf8').catch(() => '');
+    const text = (await readText(path)) ?? '';
     let files: [string, RememberedFile][] = [];
     try {
       files = Object.entries(documentSchema.parse(JSON.parse(text)).files);

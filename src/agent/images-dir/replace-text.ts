@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 
 /** Whoever reads the file sees the old text or the new one, whole. */
 export async function replaceText(path: string, text: string): Promise<void> {
@@ -13,5 +13,18 @@ export async function replaceText(path: string, text: string): Promise<void> {
     await rename(draft, path);
   } finally {
     await rm(draft, { force: true });
+  }
+}
+
+/** Far more than ten thousand files of images come to, in bytes. */
+const maxBytes = 64 * 1024 * 1024;
+
+/** Undefined where there is no such file, or one that cannot be what is wanted. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    const stats = await stat(path);
+    return stats.isFile() && stats.size <= maxBytes ? await readFile(path, 'utf8') : undefined;
+  } catch {
+    return undefined;
   }
 }

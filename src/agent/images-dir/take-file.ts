@@ -46,7 +46,7 @@ export async function takeFile(
   } finally {
     // A file that changed while it was read is read again: what is kept in mind of it is what may have to be unpinned
     const whole = given !== undefined && !entry.failed && (await isStill(file));
-    const kept = whole ? (given ?? []) : [...before, ...(given ?? [])];
+    const kept = whole ? (given ?? []) : eachOnce([...before, ...(given ?? [])]);
     await keepInMind(file, kept, whole, options);
   }
   return { given, read: true };
@@ -110,6 +110,10 @@ async function readList(path: string): Promise<string> {
       cause,
     });
   }
+}
+
+function eachOnce(images: readonly GivenImage[]): readonly GivenImage[] {
+  return [...new Map(images.map((image) => [`${image.name} ${image.target.digest}`, image])).values()];
 }
 
 async function isStill({ path, identity }: FoundFile): Promise<boolean> {

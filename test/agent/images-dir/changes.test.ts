@@ -1,4 +1,16 @@
-import { copyFile, open, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  open,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../../src/store/memory/memory-store.ts';
@@ -141,6 +153,25 @@ describe('a file of the images directory that', () => {
     await node.ready('app.tar');
   });
 
+  it('may not be read is told of, and comes when it may', async () => {
+    const root = process.getuid?.() === 0;
+    const store = createMemoryStore({ platforms: [amd64] });
+    await using node = await ImagesNode.start({ open: () => store });
+    await chmod(dirname(node.directory), 0o755);
+    try {
+      // Not root, who may read everything; the file is younger than it takes to be whole
+      await writeFile(node.path('app.tar'), smallArchive(), { mode: 0 });
+      if (root) process.seteuid?.(65534);
+      const { error } = await node.failed('app.tar');
+      expect(error).toMatchObject({ code: 'archive_unreadable', hint: 'Check who may read the file.' });
+    } finally {
+      if (root) process.seteuid?.(0);
+    }
+    await chmod(node.path('app.tar'), 0o644);
+
+    await node.ready('app.tar');
+  });
+
   it('is copied over another while that one is read is read in its turn', async () => {
     const first = ociArchive(imageOf([Buffer.alloc(2_000_000, 1)]), 'app:1');
     let replace: (() => Promise<void>) | undefined;
@@ -174,7 +205,6 @@ describe('an images directory', () => {
       (status) => status.error !== undefined,
     );
     expect(error?.message).toMatch(/does not exist/);
-    const { mkdir } = await import('node:fs/promises');
     await mkdir(node.directory);
     await writeFile(node.path('app.tar'), smallArchive());
 
