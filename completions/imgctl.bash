@@ -37,6 +37,8 @@ _imgctl() {
     'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
     'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
     'imgctl images:sync') command='imgctl images sync' ;;
+    'imgctl images:dir') command='imgctl images dir' ;;
+    'imgctl images dir:status') command='imgctl images dir status' ;;
     'imgctl nodes:list' | 'imgctl nodes:ls') command='imgctl nodes list' ;;
     'imgctl agent:run') command='imgctl agent run' ;;
     'imgctl agent:install') command='imgctl agent install' ;;
@@ -137,6 +139,23 @@ _imgctl() {
       'imgctl images sync:--stall-timeout' | \
       'imgctl images sync:-o' | \
       'imgctl images sync:--output' | \
+      'imgctl images dir status:--nodes' | \
+      'imgctl images dir status:--discover' | \
+      'imgctl images dir status:--selector' | \
+      'imgctl images dir status:--exclude' | \
+      'imgctl images dir status:--kubeconfig' | \
+      'imgctl images dir status:--context' | \
+      'imgctl images dir status:--agent-port' | \
+      'imgctl images dir status:--ca-file' | \
+      'imgctl images dir status:--cert' | \
+      'imgctl images dir status:--key' | \
+      'imgctl images dir status:--token-file' | \
+      'imgctl images dir status:--config' | \
+      'imgctl images dir status:--driver' | \
+      'imgctl images dir status:--microk8s-token-file' | \
+      'imgctl images dir status:--microk8s-ca' | \
+      'imgctl images dir status:-o' | \
+      'imgctl images dir status:--output' | \
       'imgctl nodes list:--nodes' | \
       'imgctl nodes list:--discover' | \
       'imgctl nodes list:--selector' | \
@@ -168,6 +187,8 @@ _imgctl() {
       'imgctl agent run:--probe-listen' | \
       'imgctl agent run:--max-imports' | \
       'imgctl agent run:--max-rate' | \
+      'imgctl agent run:--images-dir' | \
+      'imgctl agent run:--images-dir-concurrency' | \
       'imgctl agent install:--dir' | \
       'imgctl agent install:--listen' | \
       'imgctl agent install:--store' | \
@@ -379,6 +400,22 @@ _imgctl() {
   'imgctl images sync:--retries') :; return ;;
   'imgctl images sync:--stall-timeout') :; return ;;
   'imgctl images sync:-o' | 'imgctl images sync:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images dir status:--nodes') :; return ;;
+  'imgctl images dir status:--discover') :; return ;;
+  'imgctl images dir status:--selector') :; return ;;
+  'imgctl images dir status:--exclude') :; return ;;
+  'imgctl images dir status:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--context') :; return ;;
+  'imgctl images dir status:--agent-port') :; return ;;
+  'imgctl images dir status:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images dir status:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:-o' | 'imgctl images dir status:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl nodes list:--nodes') :; return ;;
   'imgctl nodes list:--discover') :; return ;;
   'imgctl nodes list:--selector') :; return ;;
@@ -409,6 +446,8 @@ _imgctl() {
   'imgctl agent run:--probe-listen') :; return ;;
   'imgctl agent run:--max-imports') :; return ;;
   'imgctl agent run:--max-rate') :; return ;;
+  'imgctl agent run:--images-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent run:--images-dir-concurrency') :; return ;;
   'imgctl agent install:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent install:--listen') :; return ;;
   'imgctl agent install:--store') :; return ;;
@@ -516,10 +555,12 @@ _imgctl() {
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images dir') _imgctl_words '-h --help' "$current" ;;
+    'imgctl images dir status') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
-    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate -h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate --images-dir --images-dir-concurrency --images-dir-prune -h --help' "$current" ;;
     'imgctl agent install') _imgctl_words '--dir --listen --store --name --insecure-http --executable --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -549,8 +590,9 @@ _imgctl() {
 
   case $command in
   'imgctl') _imgctl_words 'images image nodes node agent init token ctr config doctor completion help' "$current" ;;
-  'imgctl images') _imgctl_words 'import list ls rm remove sync' "$current" ;;
+  'imgctl images') _imgctl_words 'import list ls rm remove sync dir' "$current" ;;
   'imgctl images import') _imgctl_files -f "$current" ;;
+  'imgctl images dir') _imgctl_words 'status' "$current" ;;
   'imgctl nodes') _imgctl_words 'list ls' "$current" ;;
   'imgctl agent') _imgctl_words 'run install uninstall deploy image manifest' "$current" ;;
   'imgctl token') _imgctl_words 'rotate' "$current" ;;
