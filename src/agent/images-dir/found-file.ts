@@ -7,6 +7,13 @@ export interface FoundFile {
   readonly path: string;
   readonly kind: FileKind;
   readonly identity: FileIdentity;
+  /** Which file it is on this machine, by whatever name. */
+  readonly inode: string;
+}
+
+/** Two file systems may have an inode of the same number. */
+export function inodeOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
 }
 
 /**

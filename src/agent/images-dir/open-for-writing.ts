@@ -1,9 +1,10 @@
 import type { BigIntStats } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { Limiter } from '../../streams/limiter.ts';
+import { inodeOf } from './found-file.ts';
 
 /**
- * Those of the inodes that a process has open for writing, as far as /proc shows that: of other users' processes to
+ * Those of the inodes (see FoundFile) that a process has open for writing, as far as /proc shows that: of other users' processes to
  * root alone, of those outside a container only where it shares the host's. Where there is no /proc: none.
  */
 export async function openForWriting(inodes: ReadonlySet<string>): Promise<ReadonlySet<string>> {
@@ -32,7 +33,7 @@ async function list(directory: string): Promise<readonly string[]> {
 
 async function inodeBehind(link: string): Promise<string | undefined> {
   const stats: BigIntStats | undefined = await stat(link, { bigint: true }).catch(() => undefined);
-  return stats?.isFile() ? String(stats.ino) : undefined;
+  return stats?.isFile() ? inodeOf(stats) : undefined;
 }
 
 /** proc(5): `flags` are those of open(2), octal; the last two bits are the access mode. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ImgctlError } from '../../errors.ts';
 import { whyUnreadable } from '../../streams/read-small-file.ts';
 import { fileKind } from './file-kinds.ts';
-import { type FoundFile, identityOf } from './found-file.ts';
+import { type FoundFile, identityOf, inodeOf } from './found-file.ts';
 
 export interface Scanned {
   readonly files: ReadonlyMap<string, FoundFile>;
@@ -47,7 +47,8 @@ export async function scan(directory: string): Promise<Scanned> {
       const kind = entry.isDirectory() ? undefined : fileKind(entry.name);
       if (kind === undefined) continue;
       const stats = await stat(path, { bigint: true }).catch(() => undefined);
-      if (stats?.isFile()) files.set(path, { path, kind, identity: identityOf(stats) });
+      if (stats?.isFile())
+        files.set(path, { path, kind, identity: identityOf(stats), inode: inodeOf(stats) });
     }
     if (files.size > maxFiles || directories.length + waiting.length > maxDirectories) {
       unread.push(directory);

@@ -92,9 +92,9 @@ export class WholeFiles {
       onArriving(file);
     }
     const still = [...this.#seen.values()].filter((seen) => !seen.told && this.#standsStill(seen));
-    const busy = await openForWriting(new Set(still.map(({ file }) => file.identity.inode)));
+    const busy = await openForWriting(new Set(still.map(({ file }) => file.inode)));
     for (const seen of still) {
-      if (busy.has(seen.file.identity.inode)) continue;
+      if (busy.has(seen.file.inode)) continue;
       seen.told = true;
       onWhole(seen.file);
     }

@@ -94,9 +94,12 @@ export class ImagesNode implements AsyncDisposable {
 
   /** What is said of the file, once it is so. */
   file(name: string, isSo: (file: DirectoryFile) => boolean): Promise<DirectoryFile> {
+    return this.fileAt(this.path(name), isSo);
+  }
+
+  fileAt(path: string, isSo: (file: DirectoryFile) => boolean): Promise<DirectoryFile> {
     return becomes(
-      async () =>
-        (await this.client.imagesDirectory()).files.find(({ path }) => path === printable(this.path(name))),
+      async () => (await this.client.imagesDirectory()).files.find((file) => file.path === printable(path)),
       (file) => file !== undefined && isSo(file),
     ) as Promise<DirectoryFile>;
   }
