@@ -24,7 +24,6 @@ _imgctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$command:${COMP_WORDS[i]}" in
     'imgctl:images' | 'imgctl:image') command='imgctl images' ;;
-    'imgctl:bundle') command='imgctl bundle' ;;
     'imgctl:nodes' | 'imgctl:node') command='imgctl nodes' ;;
     'imgctl:agent') command='imgctl agent' ;;
     'imgctl:init') command='imgctl init' ;;
@@ -38,10 +37,8 @@ _imgctl() {
     'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
     'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
     'imgctl images:sync') command='imgctl images sync' ;;
-    'imgctl bundle:create') command='imgctl bundle create' ;;
-    'imgctl bundle:inspect') command='imgctl bundle inspect' ;;
-    'imgctl bundle:keygen') command='imgctl bundle keygen' ;;
-    'imgctl bundle:verify') command='imgctl bundle verify' ;;
+    'imgctl images:dir') command='imgctl images dir' ;;
+    'imgctl images dir:status') command='imgctl images dir status' ;;
     'imgctl nodes:list' | 'imgctl nodes:ls') command='imgctl nodes list' ;;
     'imgctl agent:run') command='imgctl agent run' ;;
     'imgctl agent:install') command='imgctl agent install' ;;
@@ -77,7 +74,6 @@ _imgctl() {
       'imgctl images import:--microk8s-ca' | \
       'imgctl images import:--platform' | \
       'imgctl images import:--tag' | \
-      'imgctl images import:--verify-key' | \
       'imgctl images import:--retries' | \
       'imgctl images import:--stall-timeout' | \
       'imgctl images import:--concurrency' | \
@@ -143,30 +139,23 @@ _imgctl() {
       'imgctl images sync:--stall-timeout' | \
       'imgctl images sync:-o' | \
       'imgctl images sync:--output' | \
-      'imgctl bundle create:-f' | \
-      'imgctl bundle create:--file' | \
-      'imgctl bundle create:--kubeconfig' | \
-      'imgctl bundle create:--context' | \
-      'imgctl bundle create:--from-archive' | \
-      'imgctl bundle create:--base' | \
-      'imgctl bundle create:--sign' | \
-      'imgctl bundle create:--split' | \
-      'imgctl bundle create:-o' | \
-      'imgctl bundle create:--out' | \
-      'imgctl bundle create:--spool-dir' | \
-      'imgctl bundle create:--platform' | \
-      'imgctl bundle create:--output' | \
-      'imgctl bundle inspect:--spool-dir' | \
-      'imgctl bundle inspect:-o' | \
-      'imgctl bundle inspect:--output' | \
-      'imgctl bundle keygen:-o' | \
-      'imgctl bundle keygen:--output' | \
-      'imgctl bundle verify:--platform' | \
-      'imgctl bundle verify:--base' | \
-      'imgctl bundle verify:--verify-key' | \
-      'imgctl bundle verify:--spool-dir' | \
-      'imgctl bundle verify:-o' | \
-      'imgctl bundle verify:--output' | \
+      'imgctl images dir status:--nodes' | \
+      'imgctl images dir status:--discover' | \
+      'imgctl images dir status:--selector' | \
+      'imgctl images dir status:--exclude' | \
+      'imgctl images dir status:--kubeconfig' | \
+      'imgctl images dir status:--context' | \
+      'imgctl images dir status:--agent-port' | \
+      'imgctl images dir status:--ca-file' | \
+      'imgctl images dir status:--cert' | \
+      'imgctl images dir status:--key' | \
+      'imgctl images dir status:--token-file' | \
+      'imgctl images dir status:--config' | \
+      'imgctl images dir status:--driver' | \
+      'imgctl images dir status:--microk8s-token-file' | \
+      'imgctl images dir status:--microk8s-ca' | \
+      'imgctl images dir status:-o' | \
+      'imgctl images dir status:--output' | \
       'imgctl nodes list:--nodes' | \
       'imgctl nodes list:--discover' | \
       'imgctl nodes list:--selector' | \
@@ -198,6 +187,8 @@ _imgctl() {
       'imgctl agent run:--probe-listen' | \
       'imgctl agent run:--max-imports' | \
       'imgctl agent run:--max-rate' | \
+      'imgctl agent run:--images-dir' | \
+      'imgctl agent run:--images-dir-concurrency' | \
       'imgctl agent install:--dir' | \
       'imgctl agent install:--listen' | \
       'imgctl agent install:--store' | \
@@ -247,7 +238,6 @@ _imgctl() {
       'imgctl ctr image import:--snapshotter' | \
       'imgctl ctr image import:--platform' | \
       'imgctl ctr image import:--tag' | \
-      'imgctl ctr image import:--verify-key' | \
       'imgctl ctr image import:--retries' | \
       'imgctl ctr image import:--stall-timeout' | \
       'imgctl ctr image import:--concurrency' | \
@@ -349,7 +339,6 @@ _imgctl() {
   'imgctl images import:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images import:--platform') :; return ;;
   'imgctl images import:--tag') :; return ;;
-  'imgctl images import:--verify-key') _imgctl_files -f "$current"; return ;;
   'imgctl images import:--retries') :; return ;;
   'imgctl images import:--stall-timeout') :; return ;;
   'imgctl images import:--concurrency') :; return ;;
@@ -411,25 +400,22 @@ _imgctl() {
   'imgctl images sync:--retries') :; return ;;
   'imgctl images sync:--stall-timeout') :; return ;;
   'imgctl images sync:-o' | 'imgctl images sync:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
-  'imgctl bundle create:-f' | 'imgctl bundle create:--file') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle create:--kubeconfig') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle create:--context') :; return ;;
-  'imgctl bundle create:--from-archive') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle create:--base') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle create:--sign') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle create:--split') :; return ;;
-  'imgctl bundle create:-o' | 'imgctl bundle create:--out') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle create:--spool-dir') _imgctl_files -d "$current"; return ;;
-  'imgctl bundle create:--platform') :; return ;;
-  'imgctl bundle create:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
-  'imgctl bundle inspect:--spool-dir') _imgctl_files -d "$current"; return ;;
-  'imgctl bundle inspect:-o' | 'imgctl bundle inspect:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
-  'imgctl bundle keygen:-o' | 'imgctl bundle keygen:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
-  'imgctl bundle verify:--platform') :; return ;;
-  'imgctl bundle verify:--base') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle verify:--verify-key') _imgctl_files -f "$current"; return ;;
-  'imgctl bundle verify:--spool-dir') _imgctl_files -d "$current"; return ;;
-  'imgctl bundle verify:-o' | 'imgctl bundle verify:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images dir status:--nodes') :; return ;;
+  'imgctl images dir status:--discover') :; return ;;
+  'imgctl images dir status:--selector') :; return ;;
+  'imgctl images dir status:--exclude') :; return ;;
+  'imgctl images dir status:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--context') :; return ;;
+  'imgctl images dir status:--agent-port') :; return ;;
+  'imgctl images dir status:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images dir status:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl images dir status:-o' | 'imgctl images dir status:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl nodes list:--nodes') :; return ;;
   'imgctl nodes list:--discover') :; return ;;
   'imgctl nodes list:--selector') :; return ;;
@@ -460,6 +446,8 @@ _imgctl() {
   'imgctl agent run:--probe-listen') :; return ;;
   'imgctl agent run:--max-imports') :; return ;;
   'imgctl agent run:--max-rate') :; return ;;
+  'imgctl agent run:--images-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent run:--images-dir-concurrency') :; return ;;
   'imgctl agent install:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent install:--listen') :; return ;;
   'imgctl agent install:--store') :; return ;;
@@ -499,7 +487,6 @@ _imgctl() {
   'imgctl ctr image import:--snapshotter') :; return ;;
   'imgctl ctr image import:--platform') :; return ;;
   'imgctl ctr image import:--tag') :; return ;;
-  'imgctl ctr image import:--verify-key') _imgctl_files -f "$current"; return ;;
   'imgctl ctr image import:--retries') :; return ;;
   'imgctl ctr image import:--stall-timeout') :; return ;;
   'imgctl ctr image import:--concurrency') :; return ;;
@@ -564,19 +551,16 @@ _imgctl() {
     case $command in
     'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
     'imgctl images') _imgctl_words '-h --help' "$current" ;;
-    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --verify-key --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --wire-compression --no-stream --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --wire-compression --no-stream --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl bundle') _imgctl_words '-h --help' "$current" ;;
-    'imgctl bundle create') _imgctl_words '-f --file --from-cluster --kubeconfig --context --from-archive --base --sign --split -o --out --spool-dir --platform --all-platforms --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl bundle inspect') _imgctl_words '--spool-dir -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl bundle keygen') _imgctl_words '-o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl bundle verify') _imgctl_words '--platform --base --verify-key --spool-dir -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images dir') _imgctl_words '-h --help' "$current" ;;
+    'imgctl images dir status') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
-    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate -h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate --images-dir --images-dir-concurrency --images-dir-prune -h --help' "$current" ;;
     'imgctl agent install') _imgctl_words '--dir --listen --store --name --insecure-http --executable --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -587,7 +571,7 @@ _imgctl() {
     'imgctl token rotate') _imgctl_words '--dir --keep -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr') _imgctl_words '-a --address -n --namespace -h --help' "$current" ;;
     'imgctl ctr image') _imgctl_words '-h --help' "$current" ;;
-    'imgctl ctr image import') _imgctl_words '-a --address -n --namespace --snapshotter --platform --all-platforms --tag --verify-key --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl ctr image import') _imgctl_words '-a --address -n --namespace --snapshotter --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image list') _imgctl_words '-a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image rm') _imgctl_words '--sync -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image tag') _imgctl_words '--force -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -605,12 +589,10 @@ _imgctl() {
   fi
 
   case $command in
-  'imgctl') _imgctl_words 'images image bundle nodes node agent init token ctr config doctor completion help' "$current" ;;
-  'imgctl images') _imgctl_words 'import list ls rm remove sync' "$current" ;;
+  'imgctl') _imgctl_words 'images image nodes node agent init token ctr config doctor completion help' "$current" ;;
+  'imgctl images') _imgctl_words 'import list ls rm remove sync dir' "$current" ;;
   'imgctl images import') _imgctl_files -f "$current" ;;
-  'imgctl bundle') _imgctl_words 'create inspect keygen verify' "$current" ;;
-  'imgctl bundle inspect') _imgctl_files -f "$current" ;;
-  'imgctl bundle verify') _imgctl_files -f "$current" ;;
+  'imgctl images dir') _imgctl_words 'status' "$current" ;;
   'imgctl nodes') _imgctl_words 'list ls' "$current" ;;
   'imgctl agent') _imgctl_words 'run install uninstall deploy image manifest' "$current" ;;
   'imgctl token') _imgctl_words 'rotate' "$current" ;;
@@ -620,7 +602,7 @@ _imgctl() {
   'imgctl ctr image export') _imgctl_files -f "$current" ;;
   'imgctl config') _imgctl_words 'view use set unset' "$current" ;;
   'imgctl completion') _imgctl_words 'bash zsh fish' "$current" ;;
-  'imgctl help') _imgctl_words 'images bundle nodes agent init token ctr config doctor completion' "$current" ;;
+  'imgctl help') _imgctl_words 'images nodes agent init token ctr config doctor completion' "$current" ;;
   esac
 }
 

@@ -47,6 +47,8 @@ export type ErrorCode =
   | 'unpack_failed'
   | 'unpack_unsupported'
   | 'image_unverified'
+  | 'pull_failed'
+  | 'pull_unsupported'
   // Nodes and the wire
   | 'node_unreachable'
   | 'node_unauthorized'

@@ -9,7 +9,9 @@ import { routes } from './routes.ts';
 import {
   haveAnswerSchema,
   healthAnswerSchema,
+  type ImagesDirectoryStatus,
   imagesAnswerSchema,
+  imagesDirectorySchema,
   type NodeImage,
   nodeInfoSchema,
   type PeerCheck,
@@ -60,6 +62,8 @@ export interface AgentClient extends ImportNode, AsyncDisposable {
   readonly name: string;
   readonly baseUrl: URL;
   images(signal?: AbortSignal): Promise<readonly NodeImage[]>;
+  /** What has become of the files in the agent's images directory. */
+  imagesDirectory(signal?: AbortSignal): Promise<ImagesDirectoryStatus>;
   /** Removes a name; answers whether it was there. */
   removeImage(name: string, signal?: AbortSignal): Promise<boolean>;
   /** Those of `digests` that are there whole. */
@@ -91,6 +95,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
     waitedAt: () => http.waitedAt,
     images: async (signal) =>
       (await http.json('GET', routes.images, { schema: imagesAnswerSchema, signal })).images,
+    imagesDirectory: (signal) =>
+      http.json('GET', routes.imagesDirectory, { schema: imagesDirectorySchema, signal }),
     removeImage: (name, signal) => removeImageThere(http, name, signal),
     have: async (digests, signal) => {
       const body = { digests };

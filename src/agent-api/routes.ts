@@ -15,6 +15,7 @@ export const routes = {
   blob: (digest: string) => `/v1/blobs/${encodeURIComponent(digest)}`,
   images: '/v1/images',
   image: (name: string) => `/v1/images/${encodeURIComponent(name)}`,
+  imagesDirectory: '/v1/images-dir',
   archiveImport: '/v1/images/import',
   peersCheck: '/v1/peers/check',
   microk8sImport: '/cluster/api/v2.0/image/import',

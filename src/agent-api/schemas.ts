@@ -165,6 +165,36 @@ export const imagesAnswerSchema = z.object({ images: z.array(nodeImageSchema) })
 
 export const removeAnswerSchema = z.object({ removed: z.boolean(), name: z.string().max(1024) });
 
+/** An image that a file of the images directory names. */
+export const directoryImageSchema = z.object({
+  name: z.string().max(1024),
+  digest: digestSchema.optional(),
+  state: z.enum(['waiting', 'pulling', 'ready', 'failed']),
+  error: errorSchema.optional(),
+});
+export type DirectoryImage = z.infer<typeof directoryImageSchema>;
+
+/** A file of the images directory. `arriving`: it still changes; `waiting`: for its turn; `failed`: in part at least. */
+export const directoryFileSchema = z.object({
+  path: z.string().max(16_384),
+  kind: z.enum(['archive', 'list']),
+  size: z.number().int().nonnegative(),
+  state: z.enum(['arriving', 'waiting', 'importing', 'ready', 'failed']),
+  /** When it came to this state: RFC 3339. */
+  since: z.string().max(64),
+  images: z.array(directoryImageSchema),
+  error: errorSchema.optional(),
+});
+export type DirectoryFile = z.infer<typeof directoryFileSchema>;
+
+/** `directory` is absent where the agent has none. `error`: why it, or a part of it, cannot be read. */
+export const imagesDirectorySchema = z.object({
+  directory: z.string().max(16_384).optional(),
+  files: z.array(directoryFileSchema),
+  error: errorSchema.optional(),
+});
+export type ImagesDirectoryStatus = z.infer<typeof imagesDirectorySchema>;
+
 /** Agents, `http[s]://host:port` each, that the asked one is to try to reach. */
 export const peersRequestSchema = z.object({ urls: peerUrlsSchema });
 

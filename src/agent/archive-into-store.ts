@@ -8,7 +8,7 @@ import type { ArchiveSettings } from './http/context.ts';
 export function archiveIntoStore(
   options: ImportOptions,
   archive: AsyncIterable<Uint8Array>,
-  { tag, platforms, pin, unpack }: ArchiveSettings,
+  { tag, label = 'the archive', platforms, pin, unpack }: ArchiveSettings,
   signal: AbortSignal,
 ): AsyncIterable<ImportEvent> {
   return importArchive(
@@ -18,7 +18,7 @@ export function archiveIntoStore(
       pin,
       unpack,
       read: async (sink, stop) => {
-        return importArchiveStream(archive, sink, { label: 'the archive', tag, signal: stop });
+        return importArchiveStream(archive, sink, { label, tag, signal: stop });
       },
     },
     signal,

@@ -12,12 +12,14 @@ import { checkPeers } from './check-peers.ts';
 import type { AgentContext, AgentLimits } from './http/context.ts';
 import { probesOnly } from './http/probes.ts';
 import { createRouter } from './http/router.ts';
+import type { ImagesDirectory } from './images-dir/images-directory.ts';
 import { ImportRegistry } from './imports.ts';
 import { LineLimit } from './line-limit.ts';
 import { formatListen, parseListen, requireConsent } from './listen.ts';
 import { type LiveTrust, openLiveTrust } from './live-trust.ts';
 import { createLog, tellImportEnded } from './log.ts';
 import { AgentMetrics } from './metrics.ts';
+import { openImagesDirectory } from './open-images-directory.ts';
 import { openStore } from './open-store.ts';
 import { PeerClients, type PeerTrust } from './peers/peer-clients.ts';
 import { peerSources } from './peers/peer-sources.ts';
@@ -65,6 +67,12 @@ export interface AgentSettings {
   readonly maxImports?: number | undefined;
   /** What it sends to other nodes never comes faster, whatever imports ask for. Bytes a second. */
   readonly maxRate?: number | undefined;
+  /** What is put into this directory gets into the store. */
+  readonly imagesDir?: string | undefined;
+  /** Files of it that are read at once; 2 unless given. */
+  readonly imagesDirConcurrency?: number | undefined;
+  /** Whether images are unpinned that no file of it gives any more. */
+  readonly imagesDirPrune?: boolean | undefined;
 }
 
 /** What a started agent is, for whoever started it to tell. */
@@ -106,6 +114,10 @@ const defaultLimits: AgentLimits = {
   peerStallMs: 30_000,
   relayPatienceMs: 500,
   stopMs: 30_000,
+  settleMs: 2_000,
+  scanMs: 30_000,
+  backOffMs: 10_000,
+  backOffMostMs: 300_000,
   reloadMs: 2_000,
 };
 
@@ -136,7 +148,11 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   await using store = options.store ?? (await openStore(settings, { env, signal }));
   await using peers = new PeerClients({ trust: () => peerTrust(trust), connectTimeoutMs: peerConnectMs });
   const uplink = new Uplink(settings.maxRate);
-  const agent = compose({ store, name, version: options.version, trust, peers, uplink, log, limits });
+  const writers = new BlobWriters();
+  let directory: ImagesDirectory | undefined;
+  const imagesDirectory = () => directory?.status();
+  const own = { store, name, trust, peers, uplink, log, limits, writers, imagesDirectory };
+  const agent = compose({ ...own, version: options.version });
   const app = await createRouter(agent);
   const { kind, version, namespace } = await store.info(signal);
   servers.push(...(await listenOn(addresses, app.routing, { limits, log, tls: trust.identity })));
@@ -155,6 +171,11 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
     };
     log.info({ ...ready, store: { kind, version, namespace } }, 'agent ready');
     onReady?.(ready);
+    await using opened = await openImagesDirectory(settings, {
+      ...{ imports: { store, owner: name, writers }, log, limits, env },
+      onRead: (outcome) => agent.metrics.directoryFileRead(outcome),
+    });
+    directory = opened;
     await aborted(signal);
   } finally {
     await stopAgent({ ...agent, servers }, { stopMs: limits.stopMs });
@@ -171,13 +192,15 @@ interface Ingredients {
   readonly uplink: Uplink;
   readonly log: AgentContext['log'];
   readonly limits: AgentLimits;
+  readonly writers: BlobWriters;
+  readonly imagesDirectory: AgentContext['imagesDirectory'];
 }
 
 function compose(ingredients: Ingredients): AgentContext {
-  const { store, name, version, trust, peers: clients, uplink, log, limits } = ingredients;
+  const { store, name, version, trust, peers: clients, uplink, log, limits, writers } = ingredients;
+  const { imagesDirectory } = ingredients;
   const begun = performance.now();
   const node = createLocalNode(store, { name, owner: name, version });
-  const writers = new BlobWriters();
   const peersWithin = peerSources({
     clients,
     stallMs: limits.peerStallMs,
@@ -199,6 +222,7 @@ function compose(ingredients: Ingredients): AgentContext {
   const metrics = new AgentMetrics({
     activeImports: () => imports.active,
     certificateEnd: () => trust.identity?.notAfter,
+    directoryFiles: () => imagesDirectory()?.files.map(({ state }) => state),
   });
   return {
     store,
@@ -213,6 +237,7 @@ function compose(ingredients: Ingredients): AgentContext {
     buffers: new RelayBuffers(),
     token: trust.token,
     stopping: new Stopping(),
+    imagesDirectory,
     describe: async (signal) => ({
       ...(await node.describe(signal)),
       features: featuresOf(trust.identity),

@@ -25,6 +25,12 @@ export class AgentMetrics {
     help: 'Blobs that came whole and verified',
     registers: [this.#registry],
   });
+  readonly #directoryReads = new Counter({
+    name: 'imgctl_images_dir_reads_total',
+    help: 'Files of the images directory that were read, by outcome',
+    labelNames: ['outcome'],
+    registers: [this.#registry],
+  });
   readonly #requests = new Histogram({
     name: 'imgctl_http_request_duration_seconds',
     help: 'How long requests took, by route',
@@ -36,10 +42,13 @@ export class AgentMetrics {
   constructor({
     activeImports,
     certificateEnd,
+    directoryFiles,
   }: {
     readonly activeImports: () => number;
     /** Undefined without TLS. */
     readonly certificateEnd: () => Date | undefined;
+    /** The state of each file of the images directory; undefined without one. */
+    readonly directoryFiles: () => readonly string[] | undefined;
   }) {
     collectDefaultMetrics({ register: this.#registry });
     new Gauge({
@@ -48,6 +57,16 @@ export class AgentMetrics {
       registers: [this.#registry],
       collect() {
         this.set(activeImports());
+      },
+    });
+    new Gauge({
+      name: 'imgctl_images_dir_files',
+      help: 'Files of the images directory, by state',
+      labelNames: ['state'],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const state of directoryFiles() ?? []) this.inc({ state });
       },
     });
     if (certificateEnd() === undefined) return;
@@ -63,6 +82,10 @@ export class AgentMetrics {
 
   importEnded({ outcome }: Pick<ImportSummary, 'outcome'>): void {
     this.#imports.inc({ outcome });
+  }
+
+  directoryFileRead(outcome: ImportSummary['outcome']): void {
+    this.#directoryReads.inc({ outcome });
   }
 
   blobReceived(): void {

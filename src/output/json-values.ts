@@ -4,6 +4,7 @@ import type {
   ArchiveSummary,
   CheckResult,
   DeployResult,
+  DirectoryListing,
   ImportResult,
   ListedNode,
   NodeListing,
@@ -79,6 +80,20 @@ export function listingValue(listing: readonly NodeListing[]) {
       node,
       address,
       images,
+      ...errorField(error),
+    })),
+  };
+}
+
+export function directoriesValue(listing: readonly DirectoryListing[]) {
+  return {
+    ok: listing.every(({ error }) => error === undefined),
+    nodes: listing.map(({ node, address, status, error }) => ({
+      node,
+      address,
+      ...(status === undefined
+        ? {}
+        : { directory: status.directory ?? null, files: status.files, directoryError: status.error }),
       ...errorField(error),
     })),
   };

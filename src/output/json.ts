@@ -2,6 +2,7 @@ import type { ImgctlError } from '../errors.ts';
 import {
   checksValue,
   deployedValue,
+  directoriesValue,
   failureValue,
   listingValue,
   nodesValue,
@@ -38,6 +39,7 @@ export function createJsonReporter({ stdout }: OutputStreams): Reporter {
     preview: (previews) => print(previewValue(archive, previews)),
     images: (listing) => print(listingValue(listing)),
     nodes: (listing) => print(nodesValue(listing)),
+    imagesDirectories: (listing) => print(directoriesValue(listing)),
     removed: (results, unknown) => print(removedValue(results, unknown)),
     done: (messages, details) => print({ ok: true, messages, warnings, ...details }),
     deployed: (results) => print(deployedValue(results)),

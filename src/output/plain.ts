@@ -3,6 +3,7 @@ import { type ImgctlError, printable } from '../errors.ts';
 import { checkLines, checkSummary } from './check-lines.ts';
 import { checkReport, nodeErrorLines } from './check-report.ts';
 import { describeError } from './describe-error.ts';
+import { directoriesTable, directoryErrorLines } from './directories-table.ts';
 import { count, formatBytes, formatDuration, formatPart, formatRate } from './format.ts';
 import { activity, isReceiving, type NodeProgress, ProgressModel, timeLeft } from './node-progress.ts';
 import { nodesTable } from './nodes-table.ts';
@@ -10,6 +11,7 @@ import { allErrorLines, outcomeErrorLines, outcomeLine } from './outcome-lines.t
 import type {
   CheckResult,
   DeployResult,
+  DirectoryListing,
   ImportResult,
   ListedNode,
   NodeListing,
@@ -160,6 +162,12 @@ class PlainReporter implements Reporter {
     printLines(this.#streams.stdout, this.#table(nodesTable(listing)));
     if (listing.length === 1) this.#errorsOf(listing);
     else this.#err(nodeErrorLines(listing));
+  }
+
+  imagesDirectories(listing: readonly DirectoryListing[]): void {
+    printLines(this.#streams.stdout, this.#table(directoriesTable(listing)));
+    this.#err(directoryErrorLines(listing));
+    this.#errorsOf(listing);
   }
 
   removed(results: readonly RemoveResult[], unknown: readonly ImgctlError[] = []): void {

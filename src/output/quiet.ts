@@ -40,6 +40,13 @@ export function createQuietReporter({
       );
       errors(listing);
     },
+    imagesDirectories: (listing) => {
+      printLines(
+        stdout,
+        listing.flatMap(({ status }) => status?.files.map(({ path }) => printable(path)) ?? []),
+      );
+      errors(listing);
+    },
     removed: (results, unknown = []) => errors([...results, ...unknown.map((error) => ({ error }))]),
     done: () => {},
     deployed: errors,

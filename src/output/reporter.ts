@@ -1,4 +1,4 @@
-import type { NodeImage, NodeInfo } from '../agent-api/schemas.ts';
+import type { ImagesDirectoryStatus, NodeImage, NodeInfo } from '../agent-api/schemas.ts';
 import type { DistributeEvent, NodeAddress, NodeOutcome, NodePreview } from '../distribute/outcome.ts';
 import type { ImgctlError } from '../errors.ts';
 
@@ -22,6 +22,7 @@ export interface Reporter {
   preview(previews: readonly NodePreview[]): void;
   images(listing: readonly NodeListing[]): void;
   nodes(listing: readonly ListedNode[]): void;
+  imagesDirectories(listing: readonly DirectoryListing[]): void;
   /** `unknown`: the names that no node has, an error each. */
   removed(results: readonly RemoveResult[], unknown?: readonly ImgctlError[]): void;
   /** What was done by a command that has no other result; `details` are for machines. */
@@ -77,6 +78,15 @@ export interface NodeListing {
   readonly node: string;
   readonly address: string;
   readonly images: readonly NodeImage[];
+  readonly error?: ImgctlError | undefined;
+}
+
+/** What has become of the files in a node's images directory. */
+export interface DirectoryListing {
+  readonly node: string;
+  readonly address: string;
+  /** Absent where nothing answered. */
+  readonly status?: ImagesDirectoryStatus | undefined;
   readonly error?: ImgctlError | undefined;
 }
 

@@ -120,6 +120,11 @@ class TtyReporter implements Reporter {
     this.#lines.images(...listing);
   }
 
+  imagesDirectories(...listing: Parameters<Reporter['imagesDirectories']>): void {
+    this.#spinner.stop();
+    this.#lines.imagesDirectories(...listing);
+  }
+
   nodes(...listing: Parameters<Reporter['nodes']>): void {
     this.#spinner.stop();
     this.#lines.nodes(...listing);

@@ -22,6 +22,11 @@ export interface Store extends AsyncDisposable {
   /** Removes the name, waits until what it alone kept is collectable, and answers whether it was there. */
   removeImage(name: string, signal?: AbortSignal): Promise<boolean>;
   /**
+   * Has the store pull an image from its registry, as the kubelet has it: mirrors and credentials are those that are
+   * configured there. Absent where the store pulls nothing. @throws ImgctlError `pull_failed`
+   */
+  readonly pullImage?: ((name: string, signal?: AbortSignal) => Promise<void>) | undefined;
+  /**
    * Opens a lease: what is claimed or written under it stays until it is released.
    * Leases that a dead owner of the same name left behind are adopted: see `Lease.claim`.
    */
@@ -67,6 +72,8 @@ export interface ImageRecord {
   readonly target: Descriptor;
   /** Keeps the kubelet's image garbage collection away from it. */
   readonly pin?: boolean | undefined;
+  /** More labels. One without a value is taken away; those that are not named stay. */
+  readonly labels?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 export interface ConfirmRequest extends ImageRecord {
@@ -131,6 +138,15 @@ export interface Lease extends AsyncDisposable {
   ingest(size: number, chunks: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<Digest>;
   /** Tells the store that `parent`, an index or a manifest, keeps its children. The parent must be whole. */
   retain(parent: Descriptor, children: RetainedChildren, signal?: AbortSignal): Promise<void>;
+  /**
+   * Notes of those of the blobs that are here which repository they belong to, beside others that they belong to.
+   * Absent where blobs carry no such note.
+   */
+  attribute?(
+    blobs: readonly Descriptor[],
+    repository: { readonly registry: string; readonly repository: string },
+    signal?: AbortSignal,
+  ): Promise<void>;
   /** Present where the store unpacks images for containers. */
   readonly unpacker?: Unpacker | undefined;
   /** Gives the image its name, and `repository@digest` beside it, as pods that name the digest find it. */

@@ -2,6 +2,7 @@ import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import type { GraphManifest, ImageGraph } from '../image/graph.ts';
+import { parseReference } from '../image/reference.ts';
 import type { Lease, Store, Unpacker } from '../store/store.ts';
 import type { Limiter } from '../streams/limiter.ts';
 import type { ImportContent } from './import-content.ts';
@@ -63,8 +64,12 @@ export async function bringImage(
     const top = layers.at(-1);
     if (top !== undefined) await lease.unpacker?.retainSnapshot(manifest.config, top.chainId, signal);
   }
+  if (rules.attribute) {
+    const here = graph.blobs.filter(({ digest }) => content.whole.has(digest));
+    await lease.attribute?.(here, parseReference(name), signal);
+  }
   const image = { name, target: graph.target, pin: rules.pin };
-  await lease.nameImage(image, signal);
+  await lease.nameImage({ ...image, labels: rules.labels }, signal);
   return bringing.working('verify', () => confirm(store, graph, image, bringing));
 }
 

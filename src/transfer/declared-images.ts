@@ -100,7 +100,7 @@ export class DeclaredImages {
     );
     if (whole.length === 0) return;
     const stored = new Map((await this.#store.listImages(signal)).map((image) => [image.name, image]));
-    for (const entry of whole) entry.unchanged = entry.isNamed(stored, this.#rules.pin);
+    for (const entry of whole) entry.unchanged = entry.isNamed(stored, this.#rules);
   }
 
   /** What is known of a blob that some image needs. */

@@ -77,13 +77,14 @@ export class ImageEntry {
     return this.#chainIds.every((chainId) => held.unpacked.has(chainId));
   }
 
-  /** Whether the store has both its names already, pinned where that is asked. */
-  isNamed(stored: ReadonlyMap<string, StoredImage>, pin: boolean): boolean {
+  /** Whether the store has both its names already, pinned and labelled where that is asked. */
+  isNamed(stored: ReadonlyMap<string, StoredImage>, { pin, labels }: ImportRules): boolean {
     return [this.name, this.digestName].every((name) => {
       const image = stored.get(name);
       return (
         image?.target.digest === this.target.digest &&
-        (!pin || image.labels['io.cri-containerd.pinned'] === 'pinned')
+        (!pin || image.labels['io.cri-containerd.pinned'] === 'pinned') &&
+        Object.entries(labels).every(([key, value]) => image.labels[key] === value)
       );
     });
   }

@@ -2,7 +2,7 @@ import type { Declaration } from '../agent-api/schemas.ts';
 import { ImgctlError } from '../errors.ts';
 import { parsePlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
-import type { Store } from '../store/store.ts';
+import type { ImportOptions } from './import.ts';
 import type { ImportRules } from './needs.ts';
 
 /**
@@ -10,9 +10,8 @@ import type { ImportRules } from './needs.ts';
  * @throws ImgctlError `platform_invalid`, `namespace_forbidden`
  */
 export async function importRules(
-  store: Store,
+  { store, labels, signal }: Pick<ImportOptions, 'store' | 'labels' | 'signal'>,
   { platforms, pin = false, unpack = true, keepContent = false, namespace }: Declaration,
-  signal?: AbortSignal,
 ): Promise<{ rules: ImportRules; choice: PlatformChoice }> {
   const info = await store.info(signal);
   if (namespace !== undefined && namespace !== info.namespace) {
@@ -30,6 +29,8 @@ export async function importRules(
     choice,
     rules: {
       pin,
+      labels: labels ?? {},
+      attribute: labels !== undefined,
       unpack: unpacks,
       keepContent,
       everyPlatform: choice.kind === 'all',

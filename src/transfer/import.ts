@@ -42,6 +42,8 @@ export interface ImportOptions {
   readonly writers: BlobWriters;
   /** Where blobs are fetched from; absent: from nowhere. */
   readonly peers?: Peers | undefined;
+  /** Each name gets these too; and every blob of an image, its repository. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -84,7 +86,7 @@ export class Import implements ImportHandle {
   /** @throws ImgctlError `reference_invalid`, `platform_invalid`, `archive_unnamed`, `store_full`, `store_unreachable`, … */
   static async open(options: ImportOptions, declaration: Declaration): Promise<Import> {
     const { store, owner, signal } = options;
-    const { rules, choice } = await importRules(store, declaration, signal);
+    const { rules, choice } = await importRules(options, declaration);
     const opened = new Import(options, await store.openLease({ owner, signal }), rules, choice);
     try {
       opened.#opened = await opened.declare(declaration, signal);
@@ -98,7 +100,7 @@ export class Import implements ImportHandle {
   /** What `open` would find missing; nothing is begun, and nothing kept that was not kept before. */
   static async preview(options: ImportOptions, declaration: Declaration): Promise<ImportState> {
     const { store, owner, signal } = options;
-    const { rules, choice } = await importRules(store, declaration, signal);
+    const { rules, choice } = await importRules(options, declaration);
     const lease = await store.openLease({ owner, signal });
     try {
       const preview = new Import(options, lease, rules, choice);

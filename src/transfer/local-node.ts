@@ -10,11 +10,17 @@ export interface LocalNodeOptions {
   /** Whose leases these are. */
   readonly owner: string;
   readonly version: string;
+  /** Shared with other imports into this store; its own unless given. */
+  readonly writers?: BlobWriters | undefined;
+  /** See ImportOptions. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The store of this machine as a node: the same import as through an agent, without one. */
-export function createLocalNode(store: Store, { name, owner, version }: LocalNodeOptions): ImportNode {
-  const writers = new BlobWriters();
+export function createLocalNode(
+  store: Store,
+  { name, owner, version, writers = new BlobWriters(), labels }: LocalNodeOptions,
+): ImportNode {
   return {
     async describe(signal) {
       const {
@@ -42,7 +48,8 @@ export function createLocalNode(store: Store, { name, owner, version }: LocalNod
         features: [],
       };
     },
-    openImport: (declaration, signal) => Import.open({ store, owner, writers, signal }, declaration),
-    previewImport: (declaration, signal) => Import.preview({ store, owner, writers, signal }, declaration),
+    openImport: (declaration, signal) => Import.open({ store, owner, writers, labels, signal }, declaration),
+    previewImport: (declaration, signal) =>
+      Import.preview({ store, owner, writers, labels, signal }, declaration),
   };
 }

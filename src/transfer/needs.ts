@@ -7,6 +7,10 @@ import { type Platform, platformDistance } from '../image/platform.ts';
 /** How images are to be brought, for all images of an import. */
 export interface ImportRules {
   readonly pin: boolean;
+  /** More labels of each name. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Whether blobs that are here already are noted to belong to the image's repository, too. */
+  readonly attribute: boolean;
   /** Whether images are unpacked; false also where the store does not unpack. */
   readonly unpack: boolean;
   /** Whether a layer's blob is wanted although it is unpacked. */

@@ -30,7 +30,7 @@ export async function startAgent(
   store: Store,
   { settings, limits, trust }: TestAgentOptions = {},
 ): Promise<TestAgent> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'imgctl-agent-'));
+  const ownDir = await mkdtemp(join(tmpdir(), 'imgctl-agent-'));
   const log: string[] = [];
   const stopping = new AbortController();
   const { promise, resolve } = Promise.withResolvers<AgentReady>();
@@ -40,7 +40,7 @@ export async function startAgent(
       namespace: 'k8s.io',
       insecureHttp: false,
       name: 'node-1',
-      dataDir,
+      dataDir: ownDir,
       ...settings,
     },
     {
@@ -77,7 +77,7 @@ export async function startAgent(
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
       await stop();
-      await rm(dataDir, { recursive: true });
+      await rm(ownDir, { recursive: true });
     },
   };
 }

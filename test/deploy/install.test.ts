@@ -88,6 +88,20 @@ describe.skipIf(process.getuid?.() !== 0)('imgctl agent install', () => {
     expect(readFileSync(below('/usr/local/bin/imgctl'), 'utf8')).toContain('a new version');
   });
 
+  it('lets the agent write to the images directory that its options name', async () => {
+    const images = join(dir, 'images');
+    const { status } = await install(...(await credentials()), '--', '--images-dir', images);
+    expect(status).toBe(0);
+    expect(existsSync(images)).toBe(true);
+    const unit = readFileSync(below('/etc/systemd/system/imgctl-agent.service'), 'utf8');
+    expect(unit).toMatch(new RegExp(`^ReadWritePaths=.*${images}$`, 'm'));
+    const shown = await cli(
+      ...['images', 'dir', 'status', '--nodes', listen, '--output', 'json'],
+      ...['--ca-file', join(dir, 'cluster/ca.crt'), '--token-file', join(dir, 'cluster/token')],
+    );
+    expect(JSON.parse(shown.stdout)).toMatchObject({ nodes: [{ directory: images, files: [] }] });
+  });
+
   it('keeps the credentials that are installed when none are named', async () => {
     await install(...(await credentials()));
     const again = await install();

@@ -1,5 +1,11 @@
 import type { ImportEvent } from '../../agent-api/events.ts';
-import type { Declaration, ImportState, NodeInfo, PeerCheck } from '../../agent-api/schemas.ts';
+import type {
+  Declaration,
+  ImagesDirectoryStatus,
+  ImportState,
+  NodeInfo,
+  PeerCheck,
+} from '../../agent-api/schemas.ts';
 import type { Store } from '../../store/store.ts';
 import type { ImportRegistry } from '../imports.ts';
 import type { LineLimit } from '../line-limit.ts';
@@ -29,6 +35,8 @@ export interface AgentContext {
   readonly uplink: Uplink;
   /** Of the blobs that pass through. */
   readonly buffers: RelayBuffers;
+  /** Undefined without one. */
+  imagesDirectory(): ImagesDirectoryStatus | undefined;
   describe(signal: AbortSignal): Promise<NodeInfo>;
   /** Tries each of these agents, as a peer of theirs. @throws ImgctlError `request_invalid` */
   checkPeers(urls: readonly string[], signal: AbortSignal): Promise<readonly PeerCheck[]>;
@@ -45,6 +53,8 @@ export interface ArchiveSettings {
   readonly pin?: boolean | undefined;
   readonly unpack?: boolean | undefined;
   readonly tag?: string | undefined;
+  /** What errors call the archive. */
+  readonly label?: string | undefined;
 }
 
 /** Times in milliseconds. */
@@ -64,6 +74,12 @@ export interface AgentLimits {
   readonly stopMs: number;
   /** Twice as long the next node of a route and this one's store may hold each other up; then they are parted. */
   readonly relayPatienceMs: number;
+  /** A file of the images directory that did not change for so long is whole; the directory is looked at so often. */
+  readonly settleMs: number;
+  readonly scanMs: number;
+  /** What failed there, a pull above all, is tried again after so long, doubled each time up to the other. */
+  readonly backOffMs: number;
+  readonly backOffMostMs: number;
   /** Certificates and tokens are looked at this often, and read again when they have changed. */
   readonly reloadMs: number;
 }

@@ -6,6 +6,7 @@ import { serveArchiveImport } from './handlers/archive-import.ts';
 import { serveBlobs } from './handlers/blobs.ts';
 import { serveHealth } from './handlers/health.ts';
 import { serveImages } from './handlers/images.ts';
+import { serveImagesDirectory } from './handlers/images-directory.ts';
 import { serveImportBlobs } from './handlers/import-blobs.ts';
 import { serveImportEvents } from './handlers/import-events.ts';
 import { serveImportFetch } from './handlers/import-fetch.ts';
@@ -78,6 +79,7 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
     serveImportFetch,
     serveBlobs,
     serveImages,
+    serveImagesDirectory,
     serveArchiveImport,
     serveMicrok8s,
     servePeersCheck,

@@ -21,6 +21,7 @@ Examples:
   imgctl agent run --listen :25000 --tls-cert agent.crt --tls-key agent.key --client-ca ca.crt \\
     --probe-listen :25002
   imgctl agent run --store containerd:/run/k3s/containerd/containerd.sock
+  imgctl agent run --images-dir /var/lib/rancher/k3s/agent/images
   imgctl agent run --store oci:/var/lib/images --listen 127.0.0.1:25001 --name test-1`;
 
 interface Options {
@@ -39,6 +40,9 @@ interface Options {
   readonly insecureHttp?: boolean;
   readonly maxImports?: number;
   readonly maxRate?: number;
+  readonly imagesDir?: string;
+  readonly imagesDirConcurrency?: number;
+  readonly imagesDirPrune?: boolean;
 }
 
 export function agentRunCommand(context: CommandContext): Command {
@@ -77,6 +81,12 @@ export function agentRunCommand(context: CommandContext): Command {
       'bound of what goes to other nodes, whatever imports ask for: 200M is 200 Mbit/s (env: IMGCTL_MAX_RATE)',
       parseRate,
     )
+    .option(
+      '--images-dir <dir>',
+      'put the images of archives and lists (.txt) in this directory into the store, pinned, while it runs (env: IMGCTL_IMAGES_DIR)',
+    )
+    .option('--images-dir-concurrency <n>', 'files of it that are read at once', parseCount(1, 64), 2)
+    .option('--images-dir-prune', 'unpin images that no file of it gives any more')
     .addHelpText('after', examples)
     .action(async ({ listen, insecureHttp = false, ...settings }: Options) => {
       const { runAgent } = await import('../../agent/main.ts');
@@ -92,6 +102,7 @@ export function agentRunCommand(context: CommandContext): Command {
           tlsKey: settings.tlsKey ?? variable('IMGCTL_TLS_KEY'),
           caFile: settings.caFile ?? variable('IMGCTL_CA_FILE'),
           clientCa: settings.clientCa ?? variable('IMGCTL_CLIENT_CA'),
+          imagesDir: settings.imagesDir ?? variable('IMGCTL_IMAGES_DIR'),
           maxRate: settings.maxRate ?? rateIn(variable('IMGCTL_MAX_RATE')),
           probeListen: settings.probeListen ?? variable('IMGCTL_PROBE_LISTEN'),
         },

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
+import { imagesDirCommand } from './images-dir.ts';
 import { imagesImportCommand } from './images-import.ts';
 import { imagesListCommand } from './images-list.ts';
 import { imagesPullCommand } from './images-pull.ts';
@@ -13,5 +14,6 @@ export function imagesCommand(context: CommandContext): Command {
     .addCommand(imagesPullCommand(context))
     .addCommand(imagesListCommand(context))
     .addCommand(imagesRemoveCommand(context))
-    .addCommand(imagesSyncCommand(context));
+    .addCommand(imagesSyncCommand(context))
+    .addCommand(imagesDirCommand(context));
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { Executable } from '../executable.ts';
 import { type Credentials, hasCredentials, readCredentials } from './credentials.ts';
 import { installedPaths, type NodePaths, pathsBelow } from './node-paths.ts';
@@ -38,7 +38,10 @@ export async function planInstall(settings: InstallSettings): Promise<InstallPla
   const credentials = credentialsDir === undefined ? undefined : await readCredentials(credentialsDir);
   const tls = credentials !== undefined || (await hasCredentials(paths.configDir));
   const listen = settings.listen(tls);
-  const writable = settings.store?.startsWith('oci:') ? [settings.store.slice('oci:'.length)] : [];
+  const writable = [
+    ...(settings.store?.startsWith('oci:') ? [settings.store.slice('oci:'.length)] : []),
+    ...imagesDirectoryIn(settings.agentOptions),
+  ];
   const unit = agentUnit({
     command: [...startOf(executable, paths), 'agent', 'run', ...runOptions(settings, paths, { tls, listen })],
     dataDir: paths.dataDir,
@@ -46,6 +49,16 @@ export async function planInstall(settings: InstallSettings): Promise<InstallPla
     writable,
   });
   return { paths, executable, credentials, credentialsDir, tls, listen, unit, writable };
+}
+
+/** Its `.cache.json` is written by the agent. */
+function imagesDirectoryIn(options: readonly string[]): string[] {
+  const at = options.indexOf('--images-dir');
+  const directory =
+    at >= 0
+      ? options[at + 1]
+      : options.find((option) => option.startsWith('--images-dir='))?.slice('--images-dir='.length);
+  return directory !== undefined && isAbsolute(directory) ? [directory] : [];
 }
 
 function startOf(executable: Executable, paths: NodePaths): string[] {

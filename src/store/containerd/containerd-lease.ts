@@ -9,6 +9,7 @@ import type {
   Unpacker,
   WriteOptions,
 } from '../store.ts';
+import { attribute } from './attribute.ts';
 import { claimUnder } from './claim.ts';
 import { blobUnknown } from './content-errors.ts';
 import { blobInfo } from './content-info.ts';
@@ -73,6 +74,15 @@ export class ContainerdLease implements Lease {
   async retain(parent: Descriptor, children: RetainedChildren, signal?: AbortSignal): Promise<void> {
     using _use = this.#options.holder.use();
     await setBlobLabels(this.#options.connection, parent.digest, retentionLabels(children), { signal });
+  }
+
+  async attribute(
+    blobs: readonly Descriptor[],
+    repository: { readonly registry: string; readonly repository: string },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    using _use = this.#options.holder.use();
+    await attribute(this.#options.connection, blobs, repository, { signal });
   }
 
   async nameImage(image: ImageRecord, signal?: AbortSignal): Promise<void> {

@@ -17,6 +17,7 @@ import { socketPath } from './find-socket.ts';
 import { Connection } from './grpc/connection.ts';
 import { getImage, listImages, setImage, siblingName } from './image-names.ts';
 import { LeaseHolder } from './lease-holder.ts';
+import { pullImage } from './pull-image.ts';
 import { removeImage } from './remove-image.ts';
 import { daemonVersion, freeBytesAt, learnFacts, type StoreFacts } from './store-facts.ts';
 
@@ -54,6 +55,7 @@ export async function openContainerdStore(options: ContainerdStoreOptions): Prom
 }
 
 class ContainerdStore implements Store {
+  readonly pullImage: Store['pullImage'];
   readonly #connection: Connection;
   readonly #facts: StoreFacts;
   readonly #leaseLifetimeMs: number;
@@ -63,6 +65,7 @@ class ContainerdStore implements Store {
     this.#connection = connection;
     this.#facts = facts;
     this.#leaseLifetimeMs = leaseLifetimeMs;
+    if (facts.cri) this.pullImage = (name, signal) => pullImage(connection, name, { signal });
   }
 
   async info(signal?: AbortSignal): Promise<StoreInfo> {

@@ -8,7 +8,7 @@ import { alreadyExists, isNotFound } from './grpc/errors.ts';
 /** Names of images in containerd: one target each. */
 
 /** Keeps the kubelet's image garbage collection away. */
-export const pinLabel = 'io.cri-containerd.pinned';
+const pinLabel = 'io.cri-containerd.pinned';
 
 export async function listImages(connection: Connection, options: CallOptions = {}): Promise<StoredImage[]> {
   const { images: all } = await connection.unary(images.list, {}, options);
@@ -45,11 +45,14 @@ const managedLabel = 'io.cri-containerd.image';
  */
 export async function setImage(
   connection: Connection,
-  { name, target, pin }: ImageRecord,
+  { name, target, pin, labels: more = {} }: ImageRecord,
   options: CallOptions = {},
 ): Promise<void> {
   const { mediaType, digest, size } = target;
-  const labels: Record<string, string> = pin === true ? { [pinLabel]: 'pinned' } : {};
+  const wanted = { ...more, ...(pin === undefined ? {} : { [pinLabel]: pin ? 'pinned' : undefined }) };
+  const labels = Object.fromEntries(
+    Object.entries(wanted).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
   const image = { name, labels, target: { mediaType, digest, size } };
   // Somebody may create or remove it between two calls, but hardly twice
   for (let i = 0; ; i++) {
@@ -61,7 +64,7 @@ export async function setImage(
     }
     const before = await getImage(connection, name, options);
     if (before === undefined) continue;
-    const paths = changesOf(before, digest, pin);
+    const paths = changesOf(before, digest, wanted);
     if (paths.length === 0) return;
     try {
       await connection.unary(images.update, { image, updateMask: { paths } }, options);
@@ -73,13 +76,17 @@ export async function setImage(
 }
 
 /** The fields to update. A label that is among them, and not given, is removed. */
-function changesOf({ target, labels }: StoredImage, digest: Digest, pin: boolean | undefined): string[] {
+function changesOf(
+  { target, labels }: StoredImage,
+  digest: Digest,
+  wanted: Readonly<Record<string, string | undefined>>,
+): string[] {
   const moves = target.digest !== digest;
-  const isPinned = labels[pinLabel] === 'pinned';
+  const changed = Object.entries(wanted).filter(([key, value]) => labels[key] !== value);
   return [
     // Without the mark the CRI registers the name anew, for the image that it names now
     ...(moves ? ['target', `labels.${managedLabel}`] : []),
-    ...(pin !== undefined && pin !== isPinned ? [`labels.${pinLabel}`] : []),
+    ...changed.map(([key]) => `labels.${key}`),
   ];
 }
 

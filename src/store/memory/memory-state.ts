@@ -93,10 +93,14 @@ export class MemoryState {
   }
 
   /** @throws ImgctlError `blob_unknown` when the target is not here whole */
-  name({ name, target, pin }: ImageRecord): void {
+  name({ name, target, pin, labels: more = {} }: ImageRecord): void {
     this.wholeBlob(target.digest);
     const before = this.images.get(name);
     const labels = { ...before?.labels };
+    for (const [key, value] of Object.entries(more)) {
+      if (value === undefined) delete labels[key];
+      else labels[key] = value;
+    }
     if (pin === true) labels['io.cri-containerd.pinned'] = 'pinned';
     if (pin === false) delete labels['io.cri-containerd.pinned'];
     const createdAt = before?.createdAt ?? new Date(this.#now());

@@ -70,7 +70,7 @@ export class LayoutIndex {
   }
 
   /** Gives the name to the target; answers what it named before. A pin stays unless the record says otherwise. */
-  give({ name, target, pin }: ImageRecord, now: number): Descriptor | undefined {
+  give({ name, target, pin, labels = {} }: ImageRecord, now: number): Descriptor | undefined {
     const before = this.find(name);
     const annotations: Record<string, string> = {
       ...before?.labels,
@@ -78,8 +78,10 @@ export class LayoutIndex {
       [refName]: name,
       [namedAt]: (before?.createdAt ?? new Date(now)).toISOString(),
     };
-    if (pin === true) annotations[pinned] = 'pinned';
-    if (pin === false) delete annotations[pinned];
+    for (const [key, value] of Object.entries({ ...labels, ...pinLabel(pin) })) {
+      if (value === undefined) delete annotations[key];
+      else annotations[key] = value;
+    }
     this.take(name);
     this.#entries.push({ ...bareDescriptor(target), annotations });
     return before?.target;
@@ -91,6 +93,10 @@ export class LayoutIndex {
     this.#entries = this.#entries.filter((entry) => storedImage(entry)?.name !== name);
     return before?.target;
   }
+}
+
+function pinLabel(pin: boolean | undefined): Record<string, string | undefined> {
+  return pin === undefined ? {} : { [pinned]: pin ? 'pinned' : undefined };
 }
 
 function storedImage(entry: Entry): StoredImage | undefined {

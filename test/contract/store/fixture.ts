@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { digestReference, parseReference } from '../../../src/image/reference.ts';
-import type { Lease, Store } from '../../../src/store/store.ts';
+import type { ImageRecord, Lease, Store } from '../../../src/store/store.ts';
 import { chunksOf, imageOf, type TestBlob, type TestImage, type TestIndex } from '../../support/blobs.ts';
 
 export interface OpenedStore {
@@ -59,11 +59,11 @@ export async function importImage(
   store: Store,
   name: string,
   image: TestImage,
-  { pin }: { readonly pin?: boolean } = {},
+  { pin, labels }: Pick<ImageRecord, 'pin' | 'labels'> = {},
 ): Promise<void> {
   const lease = await store.openLease({ owner });
   await putImage(lease, image);
-  await lease.nameImage({ name, target: image.target, pin });
+  await lease.nameImage({ name, target: image.target, pin, labels });
   await lease.release();
 }
 

@@ -76,6 +76,24 @@ export function imagesContract(fixture: Fixture): void {
     expect((await fixture.store.getImage(other))?.labels).not.toHaveProperty(['io.cri-containerd.pinned']);
   });
 
+  it('labels an image under both names, takes away labels without a value, and leaves others', async () => {
+    const [name, image] = [freshName(), freshImage()];
+    await importImage(fixture.store, name, image, { pin: true, labels: { 'example.com/mark': 'yes' } });
+    const names = [name, siblingOf(name, image)];
+    for (const each of names)
+      expect((await fixture.store.getImage(each))?.labels).toMatchObject({
+        ...pinned,
+        'example.com/mark': 'yes',
+      });
+    await importImage(fixture.store, name, image, { labels: { 'example.com/other': 'too' } });
+    await importImage(fixture.store, name, image, { labels: { 'example.com/mark': undefined } });
+    for (const each of names) {
+      const labels = (await fixture.store.getImage(each))?.labels;
+      expect(labels).toMatchObject({ ...pinned, 'example.com/other': 'too' });
+      expect(labels).not.toHaveProperty(['example.com/mark']);
+    }
+  });
+
   it('pins an image that was there without a pin', async () => {
     const [name, image] = [freshName(), freshImage()];
     await importImage(fixture.store, name, image);

@@ -24,5 +24,11 @@ export const cri = {
     message({ image: nested(1, ImageSpec) }),
     message({ image: nested(1, Image) }),
   ),
+  pullImage: method(
+    'PullImage',
+    message({ image: nested(1, ImageSpec) }),
+    /** The digest of the image's config, or a name. */
+    message({ imageRef: string(1) }),
+  ),
   imageFsInfo: method('ImageFsInfo', Empty, message({ imageFilesystems: repeated(1, Filesystem) })),
 };

@@ -1,0 +1,84 @@
+import { errorToWire, type WireError } from '../../agent-api/errors.ts';
+import type { DirectoryFile, DirectoryImage } from '../../agent-api/schemas.ts';
+import type { ImgctlError } from '../../errors.ts';
+import { Limiter } from '../../streams/limiter.ts';
+import type { FoundFile } from './found-file.ts';
+
+/** A file of the directory, and what has become of it. */
+export class FileEntry {
+  file: FoundFile;
+  state: DirectoryFile['state'] = 'arriving';
+  error: ImgctlError | undefined;
+  /** When it came to this state. */
+  since = new Date();
+  /** Tries it again; cleared when it changes. */
+  retry: NodeJS.Timeout | undefined;
+  /** It was deleted; what is under way with it goes on to its end. */
+  gone = false;
+  /** Whatever is done with the file is done one after the other. */
+  readonly turn = new Limiter(1);
+  readonly #images = new Map<string, DirectoryImage>();
+
+  constructor(file: FoundFile) {
+    this.file = file;
+  }
+
+  get images(): readonly DirectoryImage[] {
+    return [...this.#images.values()];
+  }
+
+  get failed(): boolean {
+    return this.errors.length > 0;
+  }
+
+  get errors(): readonly WireError[] {
+    const own = this.error === undefined ? [] : [errorToWire(this.error)];
+    return [...own, ...this.images.flatMap(({ error }) => error ?? [])];
+  }
+
+  get outcome(): 'ready' | 'partial' | 'failed' {
+    if (!this.failed) return 'ready';
+    return this.images.some(({ state }) => state === 'ready') ? 'partial' : 'failed';
+  }
+
+  become(state: DirectoryFile['state']): void {
+    this.state = state;
+    this.since = new Date();
+  }
+
+  /** Its images are to be found out anew. */
+  begin(): void {
+    clearTimeout(this.retry);
+    this.become('importing');
+    this.error = undefined;
+    this.#images.clear();
+  }
+
+  set(image: DirectoryImage): void {
+    this.#images.set(image.name, image);
+  }
+
+  /** For the log. */
+  summary() {
+    const [error] = this.errors;
+    return {
+      file: this.file.path,
+      outcome: this.outcome,
+      images: this.images.map(({ error, ...image }) => ({ ...image, ...(error && { error: error.code }) })),
+      ...(error === undefined ? {} : { code: error.code, message: error.message }),
+    };
+  }
+
+  describe(): DirectoryFile {
+    const { file, state, since, images, error } = this;
+    return {
+      path: file.path,
+      kind: file.kind,
+      size: file.identity.size,
+      state,
+      since: since.toISOString(),
+      images: [...images],
+      ...(error === undefined ? {} : { error: errorToWire(error) }),
+    };
+  }
+}

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import type { FileIdentity } from './found-file.ts';
+import { readText, replaceText } from './replace-text.ts';
+
+/**
+ * K3s's `.cache.json`, in its own format, so that either program goes on with what the other wrote. It counts where
+ * somebody has made the file, an empty one to begin with; and it is believed only as far as the store has the images.
+ */
+
+const entrySchema = z.object({
+  size: z.number(),
+  /** RFC 3339, up to nanoseconds, in any zone. */
+  modTime: z.string().max(64),
+  images: z.array(z.string().max(1024)).nullish(),
+});
+
+export const k3sCacheName = '.cache.json';
+
+export class K3sCache {
+  readonly #path: string;
+  readonly #files = new Map<string, z.infer<typeof entrySchema>>();
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(directory: string) {
+    this.#path = join(directory, k3sCacheName);
+  }
+
+  static async open(directory: string): Promise<K3sCache> {
+    const cache = new K3sCache(directory);
+    const text = (await readText(cache.#path)) ?? '';
+    try {
+      for (const [path, entry] of Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(text)))) {
+        const known = entrySchema.safeParse(entry);
+        if (known.success) cache.#files.set(path, known.data);
+      }
+    } catch {
+      // Empty, or no JSON: every file is read
+    }
+    return cache;
+  }
+
+  get paths(): readonly string[] {
+    return [...this.#files.keys()];
+  }
+
+  /** The names that the file gave, if its size and time are still those. */
+  imagesOf(path: string, { size, modifiedNs }: FileIdentity): readonly string[] | undefined {
+    const entry = this.#files.get(path);
+    if (entry?.images == null || entry.size !== size) return undefined;
+    return nanoseconds(entry.modTime) === BigInt(modifiedNs) ? entry.images : undefined;
+  }
+
+  /** @throws as writing files does */
+  async set(path: string, identity: FileIdentity, images: readonly string[]): Promise<void> {
+    const { size, modifiedNs } = identity;
+    if (isDeepStrictEqual(this.imagesOf(path, identity), images)) return;
+    this.#files.set(path, { size, modTime: rfc3339(BigInt(modifiedNs)), images: [...images] });
+    await this.#write();
+  }
+
+  /** @throws as writing files does */
+  async delete(path: string): Promise<void> {
+    if (this.#files.delete(path)) await this.#write();
+  }
+
+  #write(): Promise<void> {
+    const write = async () => {
+      // Nobody wants it, or does not any more
+      if ((await readText(this.#path)) === undefined) return;
+      await replaceText(this.#path, JSON.stringify(Object.fromEntries(this.#files)));
+    };
+    this.#writing = this.#writing.then(write, write);
+    return this.#writing;
+  }
+}
+
+/** As Go writes times: no zeros at the end of the fraction. */
+function rfc3339(ns: bigint): string {
+  const fraction = String(ns % 1_000_000_000n)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
+  const seconds = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
+  return `${seconds}${fraction === '' ? '' : `.${fraction}`}Z`;
+}
+
+function nanoseconds(text: string): bigint | undefined {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
+  if (match === null) return undefined;
+  const [, time, fraction = '', zone] = match;
+  const ms = Date.parse(`${time}${zone}`);
+  return Number.isNaN(ms) ? undefined : BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
+}

@@ -1,0 +1,79 @@
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ImgctlError } from '../../errors.ts';
+import { whyUnreadable } from '../../streams/read-small-file.ts';
+import { fileKind } from './file-kinds.ts';
+import { type FoundFile, identityOf, inodeOf } from './found-file.ts';
+
+export interface Scanned {
+  readonly files: ReadonlyMap<string, FoundFile>;
+  /** Those that could be read, the images directory among them. */
+  readonly directories: readonly string[];
+  /** Those that could not: of what is in them nothing is known. */
+  readonly unread: readonly string[];
+  readonly error?: ImgctlError | undefined;
+}
+
+/** Bounds of what is looked at: an images directory that holds more is a mistake, such as `/`. */
+const maxFiles = 10_000;
+const maxDirectories = 1_000;
+
+/**
+ * Lists archives and lists of images in a directory and those below it. Links to files are followed, links to
+ * directories are not: they may lead in circles. Never rejects.
+ */
+export async function scan(directory: string): Promise<Scanned> {
+  const files = new Map<string, FoundFile>();
+  const directories: string[] = [];
+  const unread: string[] = [];
+  let error: ImgctlError | undefined;
+  const waiting = [directory];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    let entries: Dirent[];
+    try {
+      entries = await readdir(next, { withFileTypes: true });
+    } catch (cause) {
+      // What is below a directory that was removed is gone; the directory itself may be a volume that is not there yet
+      if (next !== directory && (cause as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      unread.push(next);
+      error ??= unreadable(next, cause);
+      continue;
+    }
+    directories.push(next);
+    for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = join(next, entry.name);
+      if (entry.isDirectory()) waiting.push(path);
+      const kind = entry.isDirectory() ? undefined : fileKind(entry.name);
+      if (kind === undefined) continue;
+      const stats = await stat(path, { bigint: true }).catch(() => undefined);
+      if (stats?.isFile())
+        files.set(path, { path, kind, identity: identityOf(stats), inode: inodeOf(stats) });
+    }
+    if (files.size > maxFiles || directories.length + waiting.length > maxDirectories) {
+      unread.push(directory);
+      error = tooMuch(directory);
+      break;
+    }
+  }
+  return { files, directories, unread, error };
+}
+
+function unreadable(directory: string, cause: unknown): ImgctlError {
+  return new ImgctlError('config_invalid', `${directory} cannot be read: ${whyUnreadable(cause)}`, {
+    hint: 'Make the directory, and let the agent read it; it is looked at again and again.',
+    context: { path: directory },
+    cause,
+  });
+}
+
+function tooMuch(directory: string): ImgctlError {
+  return new ImgctlError(
+    'config_invalid',
+    `${directory} holds more than ${maxFiles} files of images, or ${maxDirectories} directories`,
+    {
+      hint: 'Name a directory with --images-dir that holds archives of images and nothing else.',
+      context: { path: directory },
+    },
+  );
+}

@@ -1,0 +1,60 @@
+import { join, resolve } from 'node:path';
+import { ImgctlError } from '../errors.ts';
+import type { ImportOptions } from '../transfer/import.ts';
+import { defaultDataDir } from '../trust/token-file.ts';
+import type { AgentLimits } from './http/context.ts';
+import { ImagesDirectory, type ImagesDirectoryOptions } from './images-dir/images-directory.ts';
+import type { Pull } from './images-dir/pull-list.ts';
+
+interface DirectorySettings {
+  readonly imagesDir?: string | undefined;
+  readonly imagesDirConcurrency?: number | undefined;
+  readonly imagesDirPrune?: boolean | undefined;
+  readonly dataDir?: string | undefined;
+}
+
+interface DirectoryParts extends Pick<ImagesDirectoryOptions, 'log' | 'onRead'> {
+  readonly imports: Omit<ImportOptions, 'signal'>;
+  readonly limits: AgentLimits;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Watches the images directory, if one is named; what files gave is remembered beside the token. */
+export async function openImagesDirectory(
+  {
+    imagesDir,
+    imagesDirConcurrency: concurrency = 2,
+    imagesDirPrune: prune = false,
+    dataDir,
+  }: DirectorySettings,
+  { imports, limits, env, log, onRead }: DirectoryParts,
+): Promise<ImagesDirectory | undefined> {
+  if (imagesDir === undefined) return undefined;
+  const directory = resolve(imagesDir);
+  const memory = join(resolve(dataDir ?? defaultDataDir(env)), 'images-dir.json');
+  const { settleMs, scanMs, backOffMs: firstMs, backOffMostMs: mostMs } = limits;
+  log.info({ directory }, 'watching images directory');
+  return ImagesDirectory.open({
+    settings: { directory, memory, concurrency, prune },
+    times: { settleMs, scanMs, backOff: { firstMs, mostMs } },
+    importsInto: (signal) => ({ ...imports, signal }),
+    pull: pullBy(imports),
+    log,
+    onRead,
+  });
+}
+
+/** The node's own way to its registries, with the mirrors that are configured there. */
+function pullBy({ store }: Pick<ImportOptions, 'store'>): Pull {
+  return async (reference, signal) => {
+    if (store.pullImage !== undefined) return store.pullImage(reference, signal);
+    throw new ImgctlError(
+      'pull_unsupported',
+      `this node's image store pulls nothing, and lacks ${reference}`,
+      {
+        hint: 'Put an archive of the image into the directory; containerd pulls where its CRI plugin is on.',
+        context: { image: reference },
+      },
+    );
+  };
+}

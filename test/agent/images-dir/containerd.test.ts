@@ -1,0 +1,103 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openContainerdStore } from '../../../src/store/containerd/containerd-store.ts';
+import { becomes } from '../../support/becomes.ts';
+import { imageOf } from '../../support/blobs.ts';
+import { type ContainerdDaemon, startContainerd } from '../../support/containerd/daemon.ts';
+import { busyboxDockerArchive, busyboxOciArchive } from '../../support/images.ts';
+import { describeContainerd } from '../../support/require-containerd.ts';
+import { ociArchive } from '../archives.ts';
+import { ImagesNode } from './images-node.ts';
+import { startRegistry } from './small-registry.ts';
+
+describeContainerd('an images directory in front of containerd', (generation) => {
+  let daemon: ContainerdDaemon;
+  let scratch: string;
+  beforeAll(async () => {
+    daemon = await startContainerd(generation);
+    scratch = await mkdtemp(join(tmpdir(), 'imgctl-images-dir-test-'));
+  });
+  afterAll(async () => {
+    await daemon?.stop();
+    if (scratch) await rm(scratch, { recursive: true });
+  });
+
+  const open = () => openContainerdStore({ address: daemon.socket, namespace: 'k8s.io' });
+  /** What ctr lists, the lines that speak of this. */
+  const listed = async (what: 'images' | 'content', of: string) => {
+    const { stdout } = await daemon.ctr(['-n', 'k8s.io', what, 'ls']);
+    return stdout.split('\n').filter((line) => line.startsWith(of));
+  };
+
+  it('brings images that run, pinned and labelled, and again after they were removed', async () => {
+    const plain = await readFile(await busyboxOciArchive(scratch, { tag: 'docker.io/library/plain:1' }));
+    const packed = await readFile(await busyboxDockerArchive(scratch, { tag: 'docker.io/library/packed:1' }));
+    await using node = await ImagesNode.start({ open }, async (directory) => {
+      await writeFile(`${directory}/plain.tar`, plain);
+      await writeFile(`${directory}/packed.tgz`, gzipSync(packed));
+    });
+    for (const name of ['plain.tar', 'packed.tgz']) await node.ready(name);
+
+    for (const name of ['plain', 'packed']) {
+      const image = `docker.io/library/${name}:1`;
+      expect(await daemon.runContainer('k8s.io', image, ['/bin/echo', 'ok'])).toBe('ok\n');
+      const names = await listed('images', `docker.io/library/${name}`);
+      expect(names).toHaveLength(2);
+      for (const line of names) {
+        expect(line).toContain('io.cattle.k3s.pinned=pinned');
+        expect(line).toContain('io.cri-containerd.pinned=pinned');
+      }
+      const target = (await node.store.getImage(image))?.target.digest ?? '';
+      expect((await listed('content', target)).join()).toContain(
+        `containerd.io/distribution.source.docker.io=library/${name}`,
+      );
+    }
+
+    await node.client.removeImage('packed:1');
+    await node.restart();
+    for (const name of ['plain.tar', 'packed.tgz']) await node.ready(name);
+    expect(node.messages('Importing images from')).toEqual([
+      `Importing images from ${node.path('packed.tgz')}`,
+    ]);
+    expect(await daemon.runContainer('k8s.io', 'docker.io/library/packed:1', ['/bin/echo', 'ok'])).toBe(
+      'ok\n',
+    );
+  });
+
+  it('has the CRI pull what a list names, and pins it', async () => {
+    const image = imageOf(['pulled']);
+    await using registry = await startRegistry(image, 'team/app');
+    const name = `${registry.host}/team/app:1`;
+    await using node = await ImagesNode.start({ open }, (directory) =>
+      writeFile(`${directory}/images.txt`, `# ours\n${registry.host}/team/nothing:1\n${name}\n`),
+    );
+
+    const { images } = await node.failed('images.txt');
+    expect(images).toMatchObject([
+      { name: `${registry.host}/team/nothing:1`, state: 'failed', error: { code: 'pull_failed' } },
+      { name, state: 'ready', digest: image.target.digest },
+    ]);
+    expect((await listed('images', name)).join()).toContain('io.cattle.k3s.pinned=pinned');
+  });
+
+  it('leaves no lease without an end behind, and keeps its images over a collection of garbage', async () => {
+    const archive = ociArchive(imageOf(['kept']), 'docker.io/library/kept:1');
+    await using node = await ImagesNode.start({ open }, (directory) =>
+      writeFile(`${directory}/kept.tar`, archive),
+    );
+    await node.ready('kept.tar');
+    const leases = await becomes(
+      () => daemon.leases('k8s.io'),
+      (all) => all.every(({ labels }) => 'containerd.io/gc.expire' in labels),
+    );
+
+    expect(leases.every(({ labels }) => 'containerd.io/gc.expire' in labels)).toBe(true);
+    await daemon.ctr(['-n', 'k8s.io', 'content', 'prune', 'references']);
+    await node.restart();
+    await node.ready('kept.tar');
+    expect(node.messages('Importing images from')).toEqual([]);
+  });
+});
