@@ -5,7 +5,7 @@ import type { Credential, RegistryEndpoint } from '../image/registry-endpoint.ts
 import { Authorizer } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
 import { leave, readBounded } from './read-bounded.ts';
-import { connectionError, protocolError, refusedError } from './registry-errors.ts';
+import { connectionError, protocolError, redirectedInVain, refusedError } from './registry-errors.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Answer, Transport } from './transport.ts';
 
@@ -96,7 +96,7 @@ export class EndpointClient {
     let authorization = await this.#authorizer.header(this.#scope, signal);
     for (let tries = 1; ; tries += 1) {
       const own = { ...this.endpoint.headers, ...headers };
-      const answer = await this.#follow(
+      const { answer, by } = await this.#follow(
         url,
         { ...own, ...(authorization && { authorization }) },
         headers,
@@ -106,6 +106,11 @@ export class EndpointClient {
         this.#authorizer.accepted(this.#scope, authorization);
         return answer;
       }
+      // Only the registry itself may ask for what is the registry's
+      if (by !== undefined) {
+        await leave(answer);
+        throw redirectedInVain(this.url.host, by, answer.statusCode);
+      }
       const challenges = answer.statusCode === 401 ? parseChallenges(answer.headers['www-authenticate']) : [];
       const next = await this.#authorizer.after(this.#scope, authorization, challenges, signal);
       if (next === undefined || tries >= maxCredentials) return answer;
@@ -114,24 +119,27 @@ export class EndpointClient {
     }
   }
 
-  /** `plain`: the headers that another server may see. */
+  /** `plain`: the headers that another server may see. `by`: the other server that answered. */
   async #follow(
     start: URL,
     headers: Record<string, string>,
     plain: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
-  ): Promise<Answer> {
+  ): Promise<{ readonly answer: Answer; readonly by?: string | undefined }> {
     const { tls, connectTimeoutMs } = this.endpoint;
     let url = start;
+    let isOwn = true;
     for (let redirects = 0; ; redirects += 1) {
-      const isOwn = url.origin === this.url.origin;
+      // Also where it leads back: that was not the registry's own word
+      isOwn &&= url.origin === this.url.origin;
       const answer = await this.#transport.request(url, {
         headers: isOwn ? headers : plain,
         tls: isOwn ? tls : tls?.ca === undefined ? undefined : { ca: tls.ca },
         connectTimeoutMs,
         signal,
       });
-      if (![301, 302, 303, 307, 308].includes(answer.statusCode)) return answer;
+      if (![301, 302, 303, 307, 308].includes(answer.statusCode))
+        return { answer, by: isOwn ? undefined : url.host };
       await leave(answer);
       if (redirects === maxRedirects) throw protocolError(this.url.host, 'it redirects without end');
       url = this.#redirected(url, answer.headers.location);

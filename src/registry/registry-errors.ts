@@ -88,6 +88,14 @@ export function tokenServerError(host: string, status: number): ImgctlError {
   });
 }
 
+/** What a registry signs for its blob store is valid for a while: another time it signs anew. */
+export function redirectedInVain(host: string, to: string, status: number): ImgctlError {
+  return new ImgctlError('registry_unreachable', `${host} redirects to ${to}, which answers ${status}`, {
+    hint: 'It may pass: try again. Else look at the storage of the registry, and at the clock of this machine.',
+    context: { registry: host, status },
+  });
+}
+
 export function protocolError(host: string, message: string, hint?: string): ImgctlError {
   return new ImgctlError('registry_failed', `${host}: ${message}`, {
     hint: hint ?? 'Check that what listens there is a registry, and what proxy may be in between.',

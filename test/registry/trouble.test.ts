@@ -251,6 +251,25 @@ describe('redirects to a blob store', () => {
     expect(registry.requests.at(-1)?.headers).toMatchObject({ 'x-secret': 'of the registry' });
   });
 
+  it('do not let the store ask for the password of the registry', async () => {
+    await using store = await startFakeRegistry({ tags });
+    await using registry = await startFakeRegistry({ tags });
+    const challenge = `Bearer realm="${store.url}/token",service="x", Basic realm="x"`;
+    store.guard = (_, response) => {
+      response.writeHead(401, { 'www-authenticate': challenge }).end();
+      return true;
+    };
+    await using images = await pull([`${registry.host}/app:1`], {
+      credentials: [{ kind: 'password', username: 'u', password: 'p' }],
+    });
+    const location = `http://${store.host}/v2/app/blobs/${digest}`;
+    registry.faults.push(refuse(/blobs/, 307, { location }), refuse(/blobs/, 307, { location }));
+    // The third time the registry gives it itself
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    expect(store.paths()).toEqual(Array.from({ length: 2 }, () => `/v2/app/blobs/${digest}`));
+    expect(JSON.stringify(store.requests)).not.toContain('authorization');
+  });
+
   it('are not followed for ever, nor to what is no web server', async () => {
     await using registry = await startFakeRegistry({ tags });
     for (let i = 0; i < 10; i += 1)
