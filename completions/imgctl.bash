@@ -24,8 +24,10 @@ _imgctl() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "$command:${COMP_WORDS[i]}" in
     'imgctl:images' | 'imgctl:image') command='imgctl images' ;;
+    'imgctl:bundle') command='imgctl bundle' ;;
     'imgctl:nodes' | 'imgctl:node') command='imgctl nodes' ;;
     'imgctl:agent') command='imgctl agent' ;;
+    'imgctl:registries' | 'imgctl:registry') command='imgctl registries' ;;
     'imgctl:init') command='imgctl init' ;;
     'imgctl:token') command='imgctl token' ;;
     'imgctl:ctr') command='imgctl ctr' ;;
@@ -34,11 +36,16 @@ _imgctl() {
     'imgctl:completion') command='imgctl completion' ;;
     'imgctl:help') command='imgctl help' ;;
     'imgctl images:import') command='imgctl images import' ;;
+    'imgctl images:pull') command='imgctl images pull' ;;
     'imgctl images:list' | 'imgctl images:ls') command='imgctl images list' ;;
     'imgctl images:rm' | 'imgctl images:remove') command='imgctl images rm' ;;
     'imgctl images:sync') command='imgctl images sync' ;;
     'imgctl images:dir') command='imgctl images dir' ;;
     'imgctl images dir:status') command='imgctl images dir status' ;;
+    'imgctl bundle:create') command='imgctl bundle create' ;;
+    'imgctl bundle:inspect') command='imgctl bundle inspect' ;;
+    'imgctl bundle:keygen') command='imgctl bundle keygen' ;;
+    'imgctl bundle:verify') command='imgctl bundle verify' ;;
     'imgctl nodes:list' | 'imgctl nodes:ls') command='imgctl nodes list' ;;
     'imgctl agent:run') command='imgctl agent run' ;;
     'imgctl agent:install') command='imgctl agent install' ;;
@@ -46,6 +53,8 @@ _imgctl() {
     'imgctl agent:deploy') command='imgctl agent deploy' ;;
     'imgctl agent:image') command='imgctl agent image' ;;
     'imgctl agent:manifest') command='imgctl agent manifest' ;;
+    'imgctl registries:explain') command='imgctl registries explain' ;;
+    'imgctl registries:render') command='imgctl registries render' ;;
     'imgctl token:rotate') command='imgctl token rotate' ;;
     'imgctl ctr:image' | 'imgctl ctr:images' | 'imgctl ctr:i') command='imgctl ctr image' ;;
     'imgctl ctr image:import') command='imgctl ctr image import' ;;
@@ -74,6 +83,7 @@ _imgctl() {
       'imgctl images import:--microk8s-ca' | \
       'imgctl images import:--platform' | \
       'imgctl images import:--tag' | \
+      'imgctl images import:--verify-key' | \
       'imgctl images import:--retries' | \
       'imgctl images import:--stall-timeout' | \
       'imgctl images import:--concurrency' | \
@@ -83,6 +93,34 @@ _imgctl() {
       'imgctl images import:--wire-compression' | \
       'imgctl images import:-o' | \
       'imgctl images import:--output' | \
+      'imgctl images pull:-f' | \
+      'imgctl images pull:--file' | \
+      'imgctl images pull:--nodes' | \
+      'imgctl images pull:--discover' | \
+      'imgctl images pull:--selector' | \
+      'imgctl images pull:--exclude' | \
+      'imgctl images pull:--kubeconfig' | \
+      'imgctl images pull:--context' | \
+      'imgctl images pull:--agent-port' | \
+      'imgctl images pull:--ca-file' | \
+      'imgctl images pull:--cert' | \
+      'imgctl images pull:--key' | \
+      'imgctl images pull:--token-file' | \
+      'imgctl images pull:--config' | \
+      'imgctl images pull:--driver' | \
+      'imgctl images pull:--microk8s-token-file' | \
+      'imgctl images pull:--microk8s-ca' | \
+      'imgctl images pull:--registries' | \
+      'imgctl images pull:--hosts-dir' | \
+      'imgctl images pull:--pull-secret' | \
+      'imgctl images pull:--platform' | \
+      'imgctl images pull:--retries' | \
+      'imgctl images pull:--stall-timeout' | \
+      'imgctl images pull:--max-parallel' | \
+      'imgctl images pull:--via' | \
+      'imgctl images pull:--max-rate' | \
+      'imgctl images pull:-o' | \
+      'imgctl images pull:--output' | \
       'imgctl images list:--nodes' | \
       'imgctl images list:--discover' | \
       'imgctl images list:--selector' | \
@@ -156,6 +194,33 @@ _imgctl() {
       'imgctl images dir status:--microk8s-ca' | \
       'imgctl images dir status:-o' | \
       'imgctl images dir status:--output' | \
+      'imgctl bundle create:-f' | \
+      'imgctl bundle create:--file' | \
+      'imgctl bundle create:--kubeconfig' | \
+      'imgctl bundle create:--context' | \
+      'imgctl bundle create:--from-archive' | \
+      'imgctl bundle create:--base' | \
+      'imgctl bundle create:--sign' | \
+      'imgctl bundle create:--split' | \
+      'imgctl bundle create:-o' | \
+      'imgctl bundle create:--out' | \
+      'imgctl bundle create:--registries' | \
+      'imgctl bundle create:--hosts-dir' | \
+      'imgctl bundle create:--pull-secret' | \
+      'imgctl bundle create:--spool-dir' | \
+      'imgctl bundle create:--platform' | \
+      'imgctl bundle create:--output' | \
+      'imgctl bundle inspect:--spool-dir' | \
+      'imgctl bundle inspect:-o' | \
+      'imgctl bundle inspect:--output' | \
+      'imgctl bundle keygen:-o' | \
+      'imgctl bundle keygen:--output' | \
+      'imgctl bundle verify:--platform' | \
+      'imgctl bundle verify:--base' | \
+      'imgctl bundle verify:--verify-key' | \
+      'imgctl bundle verify:--spool-dir' | \
+      'imgctl bundle verify:-o' | \
+      'imgctl bundle verify:--output' | \
       'imgctl nodes list:--nodes' | \
       'imgctl nodes list:--discover' | \
       'imgctl nodes list:--selector' | \
@@ -218,6 +283,17 @@ _imgctl() {
       'imgctl agent manifest:--listen' | \
       'imgctl agent manifest:--probe-port' | \
       'imgctl agent manifest:--max-rate' | \
+      'imgctl registries explain:--registries' | \
+      'imgctl registries explain:--hosts-dir' | \
+      'imgctl registries explain:--pull-secret' | \
+      'imgctl registries explain:--kubeconfig' | \
+      'imgctl registries explain:--context' | \
+      'imgctl registries explain:-o' | \
+      'imgctl registries explain:--output' | \
+      'imgctl registries render:--to' | \
+      'imgctl registries render:--registries' | \
+      'imgctl registries render:-o' | \
+      'imgctl registries render:--output' | \
       'imgctl init:--dir' | \
       'imgctl init:--host' | \
       'imgctl init:--client' | \
@@ -238,6 +314,7 @@ _imgctl() {
       'imgctl ctr image import:--snapshotter' | \
       'imgctl ctr image import:--platform' | \
       'imgctl ctr image import:--tag' | \
+      'imgctl ctr image import:--verify-key' | \
       'imgctl ctr image import:--retries' | \
       'imgctl ctr image import:--stall-timeout' | \
       'imgctl ctr image import:--concurrency' | \
@@ -339,6 +416,7 @@ _imgctl() {
   'imgctl images import:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images import:--platform') :; return ;;
   'imgctl images import:--tag') :; return ;;
+  'imgctl images import:--verify-key') _imgctl_files -f "$current"; return ;;
   'imgctl images import:--retries') :; return ;;
   'imgctl images import:--stall-timeout') :; return ;;
   'imgctl images import:--concurrency') :; return ;;
@@ -347,6 +425,32 @@ _imgctl() {
   'imgctl images import:--max-rate') :; return ;;
   'imgctl images import:--wire-compression') _imgctl_words 'auto zstd none' "$current"; return ;;
   'imgctl images import:-o' | 'imgctl images import:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl images pull:-f' | 'imgctl images pull:--file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--nodes') :; return ;;
+  'imgctl images pull:--discover') :; return ;;
+  'imgctl images pull:--selector') :; return ;;
+  'imgctl images pull:--exclude') :; return ;;
+  'imgctl images pull:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--context') :; return ;;
+  'imgctl images pull:--agent-port') :; return ;;
+  'imgctl images pull:--ca-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--cert') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--key') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--config') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--driver') _imgctl_words 'auto imgctl microk8s' "$current"; return ;;
+  'imgctl images pull:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--microk8s-ca') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl images pull:--hosts-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl images pull:--pull-secret') :; return ;;
+  'imgctl images pull:--platform') :; return ;;
+  'imgctl images pull:--retries') :; return ;;
+  'imgctl images pull:--stall-timeout') :; return ;;
+  'imgctl images pull:--max-parallel') :; return ;;
+  'imgctl images pull:--via') _imgctl_words 'command' "$current"; return ;;
+  'imgctl images pull:--max-rate') :; return ;;
+  'imgctl images pull:-o' | 'imgctl images pull:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images list:--nodes') :; return ;;
   'imgctl images list:--discover') :; return ;;
   'imgctl images list:--selector') :; return ;;
@@ -416,6 +520,28 @@ _imgctl() {
   'imgctl images dir status:--microk8s-token-file') _imgctl_files -f "$current"; return ;;
   'imgctl images dir status:--microk8s-ca') _imgctl_files -f "$current"; return ;;
   'imgctl images dir status:-o' | 'imgctl images dir status:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl bundle create:-f' | 'imgctl bundle create:--file') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--context') :; return ;;
+  'imgctl bundle create:--from-archive') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--base') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--sign') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--split') :; return ;;
+  'imgctl bundle create:-o' | 'imgctl bundle create:--out') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--hosts-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl bundle create:--pull-secret') :; return ;;
+  'imgctl bundle create:--spool-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl bundle create:--platform') :; return ;;
+  'imgctl bundle create:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl bundle inspect:--spool-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl bundle inspect:-o' | 'imgctl bundle inspect:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl bundle keygen:-o' | 'imgctl bundle keygen:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl bundle verify:--platform') :; return ;;
+  'imgctl bundle verify:--base') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle verify:--verify-key') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle verify:--spool-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl bundle verify:-o' | 'imgctl bundle verify:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl nodes list:--nodes') :; return ;;
   'imgctl nodes list:--discover') :; return ;;
   'imgctl nodes list:--selector') :; return ;;
@@ -473,6 +599,15 @@ _imgctl() {
   'imgctl agent manifest:--listen') :; return ;;
   'imgctl agent manifest:--probe-port') :; return ;;
   'imgctl agent manifest:--max-rate') :; return ;;
+  'imgctl registries explain:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl registries explain:--hosts-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl registries explain:--pull-secret') :; return ;;
+  'imgctl registries explain:--kubeconfig') _imgctl_files -f "$current"; return ;;
+  'imgctl registries explain:--context') :; return ;;
+  'imgctl registries explain:-o' | 'imgctl registries explain:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl registries render:--to') _imgctl_files -d "$current"; return ;;
+  'imgctl registries render:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl registries render:-o' | 'imgctl registries render:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl init:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl init:--host') :; return ;;
   'imgctl init:--client') :; return ;;
@@ -487,6 +622,7 @@ _imgctl() {
   'imgctl ctr image import:--snapshotter') :; return ;;
   'imgctl ctr image import:--platform') :; return ;;
   'imgctl ctr image import:--tag') :; return ;;
+  'imgctl ctr image import:--verify-key') _imgctl_files -f "$current"; return ;;
   'imgctl ctr image import:--retries') :; return ;;
   'imgctl ctr image import:--stall-timeout') :; return ;;
   'imgctl ctr image import:--concurrency') :; return ;;
@@ -551,12 +687,18 @@ _imgctl() {
     case $command in
     'imgctl') _imgctl_words '-V --version -h --help' "$current" ;;
     'imgctl images') _imgctl_words '-h --help' "$current" ;;
-    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --wire-compression --no-stream --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images import') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --tag --verify-key --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --relay --max-rate --wire-compression --no-stream --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl images pull') _imgctl_words '-f --file --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --registries --hosts-dir --pull-secret --platform --all-platforms --pin --no-unpack --retries --stall-timeout --max-parallel --via --max-rate --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images rm') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images sync') _imgctl_words '--from --to --nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca --platform --all-platforms --pin --no-unpack --retries --stall-timeout --strict --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl images dir') _imgctl_words '-h --help' "$current" ;;
     'imgctl images dir status') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl bundle') _imgctl_words '-h --help' "$current" ;;
+    'imgctl bundle create') _imgctl_words '-f --file --from-cluster --kubeconfig --context --from-archive --base --sign --split -o --out --registries --hosts-dir --pull-secret --spool-dir --platform --all-platforms --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl bundle inspect') _imgctl_words '--spool-dir -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl bundle keygen') _imgctl_words '-o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl bundle verify') _imgctl_words '--platform --base --verify-key --spool-dir -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
@@ -566,12 +708,15 @@ _imgctl() {
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent image') _imgctl_words '-o --output --tag -h --help' "$current" ;;
     'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate -h --help' "$current" ;;
+    'imgctl registries') _imgctl_words '-h --help' "$current" ;;
+    'imgctl registries explain') _imgctl_words '--registries --hosts-dir --pull-secret --kubeconfig --context -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl registries render') _imgctl_words '--to --registries -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl init') _imgctl_words '--dir --renew --host --client -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl token') _imgctl_words '-h --help' "$current" ;;
     'imgctl token rotate') _imgctl_words '--dir --keep -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr') _imgctl_words '-a --address -n --namespace -h --help' "$current" ;;
     'imgctl ctr image') _imgctl_words '-h --help' "$current" ;;
-    'imgctl ctr image import') _imgctl_words '-a --address -n --namespace --snapshotter --platform --all-platforms --tag --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl ctr image import') _imgctl_words '-a --address -n --namespace --snapshotter --platform --all-platforms --tag --verify-key --pin --no-unpack --retries --stall-timeout --concurrency --spool-dir --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image list') _imgctl_words '-a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image rm') _imgctl_words '--sync -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl ctr image tag') _imgctl_words '--force -a --address -n --namespace -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
@@ -589,12 +734,16 @@ _imgctl() {
   fi
 
   case $command in
-  'imgctl') _imgctl_words 'images image nodes node agent init token ctr config doctor completion help' "$current" ;;
-  'imgctl images') _imgctl_words 'import list ls rm remove sync dir' "$current" ;;
+  'imgctl') _imgctl_words 'images image bundle nodes node agent registries registry init token ctr config doctor completion help' "$current" ;;
+  'imgctl images') _imgctl_words 'import pull list ls rm remove sync dir' "$current" ;;
   'imgctl images import') _imgctl_files -f "$current" ;;
   'imgctl images dir') _imgctl_words 'status' "$current" ;;
+  'imgctl bundle') _imgctl_words 'create inspect keygen verify' "$current" ;;
+  'imgctl bundle inspect') _imgctl_files -f "$current" ;;
+  'imgctl bundle verify') _imgctl_files -f "$current" ;;
   'imgctl nodes') _imgctl_words 'list ls' "$current" ;;
   'imgctl agent') _imgctl_words 'run install uninstall deploy image manifest' "$current" ;;
+  'imgctl registries') _imgctl_words 'explain render' "$current" ;;
   'imgctl token') _imgctl_words 'rotate' "$current" ;;
   'imgctl ctr') _imgctl_words 'image images i' "$current" ;;
   'imgctl ctr image') _imgctl_words 'import list ls rm remove delete del tag export' "$current" ;;
@@ -602,7 +751,7 @@ _imgctl() {
   'imgctl ctr image export') _imgctl_files -f "$current" ;;
   'imgctl config') _imgctl_words 'view use set unset' "$current" ;;
   'imgctl completion') _imgctl_words 'bash zsh fish' "$current" ;;
-  'imgctl help') _imgctl_words 'images nodes agent init token ctr config doctor completion' "$current" ;;
+  'imgctl help') _imgctl_words 'images bundle nodes agent registries init token ctr config doctor completion' "$current" ;;
   esac
 }
 

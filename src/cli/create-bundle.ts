@@ -57,7 +57,8 @@ export async function createBundle(
   if (asked.length === 0) throw namesNothing();
   await using sources = new AsyncDisposableStack();
   const finders: ImageFinder[] = [finder];
-  if (options.fromArchive.length === 0) finders.push(sources.use(await registryFinder(options, reporter, io)));
+  if (options.fromArchive.length === 0)
+    finders.push(sources.use(await registryFinder(options, reporter, io)));
   const gathered = await gatherImages(asked, { finders, choice: choiceOf(options), signal });
   await using base =
     options.base === undefined ? undefined : await openBase(options.base, options, reporter, context);

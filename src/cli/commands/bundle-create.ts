@@ -53,7 +53,10 @@ export function bundleCreateCommand(context: CommandContext): Command {
     .option('--kubeconfig <file>', 'which kubeconfig to list pods with (default: wherever it is)')
     .option('--context <name>', 'which context of the kubeconfig')
     .addOption(
-      new Option('--from-archive <file>', 'an archive to take images from, in place of registries; - is standard input')
+      new Option(
+        '--from-archive <file>',
+        'an archive to take images from, in place of registries; - is standard input',
+      )
         .argParser(addValue)
         .default([], 'none'),
     )

@@ -78,7 +78,8 @@ async function ask(
       ...way,
     });
     if (status === 404) return { kind: 'absent' };
-    if (status !== 200) return { kind: 'refused', refusal: refusedWith(status, { said, what: 'secrets', retryAfter }) };
+    if (status !== 200)
+      return { kind: 'refused', refusal: refusedWith(status, { said, what: 'secrets', retryAfter }) };
     const parsed = secretSchema.safeParse(json);
     if (!parsed.success) {
       const hint = "Check the kubeconfig's server, and what proxy may be in between.";
