@@ -30,6 +30,7 @@ const offers: [line: string, words: string[]][] = [
     'imgctl ',
     [
       'agent',
+      'bundle',
       'completion',
       'config',
       'ctr',
