@@ -47,7 +47,7 @@ const offers: [line: string, words: string[]][] = [
     ],
   ],
   ['imgctl im', ['image', 'images']],
-  ['imgctl images ', ['import', 'list', 'ls', 'pull', 'remove', 'rm', 'sync']],
+  ['imgctl images ', ['dir', 'import', 'list', 'ls', 'pull', 'remove', 'rm', 'sync']],
   ['imgctl image import --pl', ['--platform']],
   ['imgctl images import --output ', ['json', 'ndjson', 'text']],
   ['imgctl images import --nodes a,b pack', ['package-lock.json', 'package.json']],
