@@ -7,9 +7,8 @@ const reviewMs = 250;
 const lagBytes = 2 * 1024 * 1024;
 const lagMs = 500;
 const headMs = 2_500;
-/** What took the place of chains that were given up says nothing for so long: those are not out of the way yet. */
-const settleMs = 1_500;
-const replacesMs = 500;
+/** A chain that is given up leaves its nodes busy with what was on its way for so long: that says nothing of them. */
+const settleMs = 2_000;
 /** As much as this stands in the buffers before a slow node, and holds up nobody. */
 const bufferedBytes = 6 * 1024 * 1024;
 const headLowMs = 1_000;
@@ -41,9 +40,6 @@ export class Pace {
   #lookedMs = 0;
   /** When anything was last heard to move. */
   #movedMs = 0;
-
-  /** When a node was last found to be slow. */
-  #markedMs = Number.NEGATIVE_INFINITY;
 
   constructor(state: PlanState) {
     this.#state = state;
@@ -143,7 +139,6 @@ export class Pace {
   }
 
   #review(transfer: TransferState, atMs: number): readonly TransferState[] {
-    if (this.#isSettling(transfer, atMs)) return [];
     let held = false;
     for (const [i, hop] of transfer.hops.entries()) {
       const before = transfer.hops[i - 1];
@@ -168,14 +163,8 @@ export class Pace {
     return this.#mark(head);
   }
 
-  #isSettling({ beganMs }: TransferState, atMs: number): boolean {
-    if (beganMs === undefined) return true;
-    const since = beganMs - this.#markedMs;
-    return since >= 0 && since < replacesMs && atMs - beganMs < settleMs;
-  }
-
   #isSlow({ node, senders }: Hop): boolean {
-    if (node.level > 0) return false;
+    if (node.level > 0 || this.#state.nowMs - node.disturbedMs < settleMs) return false;
     const isLow = ({ rate }: Meter) => rate !== undefined && rate < slowBelow * this.#best;
     return (
       isLow(node.taken) &&
@@ -185,10 +174,11 @@ export class Pace {
 
   #mark(hop: Hop): readonly TransferState[] {
     const { node } = hop;
-    this.#markedMs = this.#state.nowMs;
     node.level = Math.max(1, this.#levelOf(node.taken.latest));
     [node.behind] = hop.senders;
-    return [...node.into.values()].filter(holdsUp).map(({ transfer }) => transfer);
+    const found = [...node.into.values()].filter(holdsUp).map(({ transfer }) => transfer);
+    for (const { hops } of found) for (const other of hops) other.node.disturbedMs = this.#state.nowMs;
+    return found;
   }
 
   #levelOf(rate: number): number {

@@ -42,6 +42,8 @@ export interface NodeState {
   outLoad: number;
   /** When it last took or gave anything. */
   activeMs: number;
+  /** When a chain that it stood in was last given up for another node's sake. */
+  disturbedMs: number;
   readonly taken: Meter;
   readonly given: Meter;
   /** How many times its rate must be doubled to be that of the others. */
@@ -129,6 +131,7 @@ export class PlanState {
       inLoad: 0,
       outLoad: 0,
       activeMs: 0,
+      disturbedMs: Number.NEGATIVE_INFINITY,
       taken: new Meter(),
       given: new Meter(),
       level: 0,
