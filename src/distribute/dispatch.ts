@@ -229,8 +229,15 @@ export class Dispatch implements Disposable {
     this.#plan.handle({ type: 'transferEnded', transfer: transfer.id, hops: ends });
     // Nobody gets through to it: it is asked by its own loop whether it is there
     for (const { node, error } of ends)
-      if (this.#orders.has(node) && this.#plan.isInDoubt(node)) this.#fail(node, error ?? unreached());
+      if (this.#orders.has(node) && this.#plan.isInDoubt(node))
+        this.#fail(node, this.#whyNotReached(node, transfer, error));
     this.#pump();
+  }
+
+  #whyNotReached(node: string, { blobs }: Transfer, error: ImgctlError | undefined): ImgctlError {
+    const lost = blobs.find(({ digest }) => this.#options.source.sizeOf(digest) === undefined);
+    if (lost !== undefined && error?.context.phase === 'fetch') return unobtainable(node, lost.digest, error);
+    return error ?? unreached();
   }
 
   /** What it has more than before came from the peer that the transfer has before it, if there is one. */
