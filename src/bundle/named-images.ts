@@ -1,5 +1,6 @@
 import { hasCode, ImgctlError } from '../errors.ts';
 import { parseReference, type Reference } from '../image/reference.ts';
+import { linesOfList } from '../image/reference-list.ts';
 import { manifestDocuments } from './manifest-documents.ts';
 import { podImages } from './pod-images.ts';
 
@@ -53,11 +54,8 @@ function isList(text: string): boolean {
   return !/^[ \t]*(?:-(?:\s|$)|---|[{[]|["']?[\w./-]+["']?[ \t]*:(?:\s|$)|%YAML)/m.test(text);
 }
 
-function listedImages(text: string, label: string): NamedImage[] {
-  return text.split(/\r?\n|\r/).flatMap((line, i) => {
-    const entry = line.replace(/(?:^|\s)#.*$/, '').trim();
-    return entry === '' ? [] : [named(entry, `${label}:${i + 1}`)];
-  });
+function listedImages(list: string, label: string): NamedImage[] {
+  return linesOfList(list).map(({ text, line }) => named(text, `${label}:${line}`));
 }
 
 /** The images of objects that an API server gave. @throws ImgctlError `reference_invalid`, `manifest_invalid` */

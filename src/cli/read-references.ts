@@ -1,5 +1,6 @@
 import { ImgctlError } from '../errors.ts';
 import { formatReference, parseReference, type Reference } from '../image/reference.ts';
+import { linesOfList } from '../image/reference-list.ts';
 import { readSmallFile } from '../streams/read-small-file.ts';
 import type { InputStream } from './context.ts';
 
@@ -17,11 +18,9 @@ export async function readReferences(
 ): Promise<Reference[]> {
   const found = refs.map(parseReference);
   for (const file of files) {
-    const text = await readList(file, stdin);
-    for (const [i, line] of text.split('\n').entries()) {
-      const ref = line.replace(/(?:^|\s)#.*$/, '').trim();
-      if (ref !== '') found.push(parseAt(ref, `${file === '-' ? 'standard input' : file}:${i + 1}`));
-    }
+    const label = file === '-' ? 'standard input' : file;
+    for (const { text, line } of linesOfList(await readList(file, stdin)))
+      found.push(parseAt(text, `${label}:${line}`));
   }
   if (found.length === 0) {
     throw new ImgctlError('usage', 'no image is named', {

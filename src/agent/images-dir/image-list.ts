@@ -1,5 +1,6 @@
 import { type ImgctlError, toImgctlError } from '../../errors.ts';
 import { formatReference, parseReference } from '../../image/reference.ts';
+import { linesOfList } from '../../image/reference-list.ts';
 
 /** A line of a list that names an image, or tries to. */
 export interface ListedImage {
@@ -11,13 +12,11 @@ export interface ListedImage {
 /** A reference has 1024 characters at most; what is longer is shown in part. */
 const maxShown = 200;
 
-/** One reference a line; blank lines, and what follows a `#`, are skipped. Each image once; a bad line stops no other. */
+/** The images that a list names, each once; a bad line stops no other. */
 export function parseImageList(text: string): readonly ListedImage[] {
   const images = new Map<string, ListedImage>();
-  for (const line of text.replace(/^\ufeff/, '').split(/\r\n|\r|\n/)) {
-    const written = line.replace(/(?:^|\s)#.*$/, '').trim();
-    if (written === '') continue;
-    const image = listedImage(written);
+  for (const line of linesOfList(text)) {
+    const image = listedImage(line.text);
     images.set(image.name, image);
   }
   return [...images.values()];
