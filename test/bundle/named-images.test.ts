@@ -227,7 +227,7 @@ const manifest = fc
       Object.entries(lists).map(([key, images]) => [key, images.map((image) => ({ name: 'c', image }))]),
     );
     const document = path.reduceRight<unknown>(
-      (inner, key) => (key === 0 ? [beside, inner] : { [key]: inner, zz: beside }),
+      (inner, key) => (key === 0 ? [beside, inner] : { [key]: inner, 'beside-it': beside }),
       spec,
     );
     return { document: { kind: 'Anything', content: document }, images: Object.values(lists).flat() };
