@@ -86,7 +86,10 @@ export class Dispatch implements Disposable {
     const held = this.#held.get(name) ?? new Set();
     for (const digest of has) held.add(digest);
     for (const { digest } of lacks) held.delete(digest);
-    this.#got.set(name, new Map(lacks.map(({ digest, offset }) => [digest, offset])));
+    // The answer to what it came for before may be on its way still
+    const got = this.#got.get(name) ?? new Map<Digest, number>();
+    for (const { digest, offset } of lacks) got.set(digest, offset);
+    this.#got.set(name, got);
     this.#held.set(name, held);
     this.#stops.set(name, customer);
     const order = new Order(customer);

@@ -110,3 +110,45 @@ it('what a node got along a chain that another node feeds is counted once', asyn
   );
   expect(Object.fromEntries(fetched)).toEqual({ a: size, b: size });
 });
+
+it('a blob whose answer comes after its node has come for more is counted once', async () => {
+  const size = 64 * 1024 * 1024;
+  const [first, second] = ['first', 'second'].map((name) => digestOf(Buffer.from(name)));
+  if (first === undefined || second === undefined) throw new Error('no digests');
+  const source = { ...memorySource([], []), sizeOf: () => undefined };
+  const { signal } = new AbortController();
+  using dispatch = new Dispatch({
+    source,
+    check: new SourceCheck(source),
+    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
+    nodes: ['a'],
+    layers: [first, second],
+    relay: 'auto',
+    signal,
+  });
+  dispatch.holds({ name: 'holder', url: 'http://holder:1' }, [first, second]);
+  let fetched = 0;
+  const late = Promise.withResolvers<void>();
+  const fetch: ImportHandle['fetch'] = async ({ digest }, from) => {
+    if (digest === first) await late.promise;
+    return { received: size, from: from.map((url) => ({ url, bytes: size })) };
+  };
+  const bring = (digest: typeof first) =>
+    dispatch.bring({
+      ...{ name: 'a', url: 'http://a:1', handle: { id: 'a', fetch } as unknown as ImportHandle, signal },
+      ...{ lacks: [{ digest, mediaType: '', size, offset: 0 }], has: [], relays: true, fetches: true },
+      ...{ leads: false, zstd: false, sent: () => {}, touch: () => {} },
+      fetched: (bytes) => {
+        fetched += bytes;
+      },
+    });
+  const brought = bring(first);
+  await sleep(5);
+  dispatch.progress('a', first, size);
+  await brought;
+  const more = bring(second);
+  late.resolve();
+  await more;
+  await sleep(5);
+  expect(fetched).toBe(2 * size);
+});
