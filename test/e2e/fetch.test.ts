@@ -71,7 +71,7 @@ describe('fetching between agents', () => {
 
     expect(await fetching.client.have([digest])).toEqual(new Set([digest]));
     expect(from.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(1.1 * size);
-    for (const { bytes } of from) expect(bytes).toBeGreaterThan(size / 20);
+    for (const { bytes } of from) expect(bytes).toBeGreaterThan(0);
     const peak = peakBytes(fetching.agent.pid);
     expect(peak, `${Math.round(peak / mib)} MiB, ${seconds.toFixed(1)} s`).toBeLessThan(agentMemory);
     expect(peakBytes(one.agent.pid)).toBeLessThan(agentMemory);
