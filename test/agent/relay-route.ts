@@ -134,3 +134,6 @@ export async function* paced(bytes: Uint8Array, bytesPerSecond: number): AsyncGe
     yield chunk;
   }
 }
+
+/** A hop that others starve of the processor for a second is cut off, as it should be: that is not what these test. */
+export const starved = { retry: 2 };
