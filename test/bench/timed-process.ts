@@ -20,7 +20,7 @@ export interface TimedOptions {
 }
 
 /** None of what is measured takes longer. */
-const timeout = 900_000;
+const timeout = 3_600_000;
 
 /** Runs a program to its end and measures it. @throws Error with what it printed when it fails or hangs */
 export async function timed(
