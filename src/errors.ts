@@ -48,7 +48,6 @@ export type ErrorCode =
   | 'unpack_unsupported'
   | 'image_unverified'
   | 'pull_failed'
-  | 'pull_unsupported'
   // Nodes and the wire
   | 'node_unreachable'
   | 'node_unauthorized'

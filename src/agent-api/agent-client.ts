@@ -3,6 +3,7 @@ import type { RateLimit } from '../streams/rate-limit.ts';
 import { AgentHttp } from './agent-http.ts';
 import type { BlobToSend, ImportNode, PutOptions } from './import-node.ts';
 import { type BlobRange, readBlobThere } from './read-blob-there.ts';
+import { type RegistryImage, type RegistryImageRequest, registryImageSchema } from './registry-image.ts';
 import { openRemoteImport, previewRemoteImport, putThere } from './remote-import.ts';
 import { removeImageThere } from './remove-image-there.ts';
 import { routes } from './routes.ts';
@@ -70,6 +71,8 @@ export interface AgentClient extends ImportNode, AsyncDisposable {
   have(digests: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
   /** Bytes of a blob that the agent has whole, in chunks. @throws ImgctlError `blob_unknown`, `node_protocol`, … */
   readBlob(blob: BlobRange, signal?: AbortSignal): AsyncGenerator<Uint8Array>;
+  /** What an image is at its registry, as the node reaches that. @throws ImgctlError those of registries */
+  registryImage(asked: RegistryImageRequest, signal?: AbortSignal): Promise<RegistryImage>;
   /** `ImportHandle.put` for an import that somebody else opened there. */
   putInto(
     importId: string,
@@ -104,6 +107,8 @@ export function createAgentClient(options: AgentClientOptions): AgentClient {
       return new Set(answer.digests);
     },
     readBlob: (blob, signal) => readBlobThere(http, blob, signal),
+    registryImage: (body, signal) =>
+      http.json('POST', routes.registryImage, { schema: registryImageSchema, body, signal }),
     putInto: (importId, blob, body, signal, options) =>
       putThere(http, importId, { ...options, blob, body, signal }),
     healthz: async (signal) => {

@@ -23,6 +23,8 @@ type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 interface JsonRequest<T> {
   readonly schema: z.ZodType<T>;
   readonly body?: unknown;
+  /** Told of every informational answer (1xx): the agent works on it. */
+  readonly onAlive?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -77,17 +79,17 @@ export class AgentHttp {
     return this.#flow?.waitedAt ?? Number.NEGATIVE_INFINITY;
   }
 
-  async json<T>(method: Method, path: string, { schema, body, signal }: JsonRequest<T>): Promise<T> {
+  async json<T>(method: Method, path: string, { schema, body, onAlive, signal }: JsonRequest<T>): Promise<T> {
     const headers = body === undefined ? {} : { 'content-type': 'application/json' };
     const payload = body === undefined ? null : JSON.stringify(body);
     return this.#guard(signal, async () => {
       if (this.#flow !== undefined && payload !== null)
         await passAll(Buffer.byteLength(payload), this.#flow, signal);
       const token = this.#token;
-      const answer = await this.#request(method, path, headers, payload, signal);
+      const answer = await this.#request(method, path, headers, payload, signal, onAlive);
       if (answer.statusCode !== 401 || !this.#hasOlderToken(token)) return readJsonAnswer(answer, schema);
       const refusal = await refuse(answer);
-      const again = await this.#request(method, path, headers, payload, signal);
+      const again = await this.#request(method, path, headers, payload, signal, onAlive);
       if (again.statusCode !== 401) return readJsonAnswer(again, schema);
       // The refusal of the token that is meant is the one to tell
       await again.body.dump();

@@ -1,6 +1,7 @@
 import type { Digest } from '../image/digest.ts';
 import type { Flow } from '../streams/rate-limit.ts';
 import type { ImportEvent } from './events.ts';
+import type { RegistrySource } from './registry-source.ts';
 import type { RelayHop } from './relay.ts';
 import type { Declaration, FetchResult, ImportState, More, NodeInfo, PutResult } from './schemas.ts';
 import type { WireEncodingName } from './wire-encoding.ts';
@@ -50,6 +51,11 @@ export interface FetchOptions {
   readonly offset: number;
 }
 
+export interface PullOptions extends Omit<FetchOptions, 'offset'> {
+  /** Told while the node waits for the registry. */
+  readonly onAlive?: (() => void) | undefined;
+}
+
 export interface WantedBlob {
   readonly digest: Digest;
   /** In bytes; needed where the import does not know the blob yet. */
@@ -92,6 +98,18 @@ export interface ImportHandle {
     from: readonly string[],
     signal?: AbortSignal,
     options?: FetchOptions,
+  ): Promise<FetchResult>;
+  /**
+   * The same from a registry, and along a route that may be empty: `fetch` with `options`, but that the `from` of the
+   * result is empty. Only for agents that list `registry` among their features: no other has it.
+   * @throws ImgctlError (`phase` fetch) `registry_unreachable`, `registry_unauthorized`, `digest_mismatch`, …: what
+   *   the registries answered; `offset_mismatch`, and those of `put`
+   */
+  pull?(
+    blob: BlobToSend,
+    from: RegistrySource,
+    signal: AbortSignal | undefined,
+    options: PullOptions,
   ): Promise<FetchResult>;
   /** From where the import stands now to its end, the terminal event included. */
   events(signal?: AbortSignal): AsyncIterable<ImportEvent>;

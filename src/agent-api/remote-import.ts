@@ -66,6 +66,13 @@ function remoteImport(http: AgentHttp, opened: ImportState): ImportHandle {
         body: { from, ...(size === undefined ? {} : { size }), ...along },
         signal,
       }),
+    pull: ({ digest, size, offset }, registry, signal, { relay, onAlive }) =>
+      http.json('POST', routes.importBlobFetch(id, digest), {
+        schema: fetchResultSchema,
+        body: { registry, size, offset, relay },
+        signal,
+        onAlive,
+      }),
     events: (signal) => eventsOf(http, id, signal),
     leave: (options) => leaveThere(http, id, options?.discard === true),
   };

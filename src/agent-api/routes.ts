@@ -17,6 +17,7 @@ export const routes = {
   image: (name: string) => `/v1/images/${encodeURIComponent(name)}`,
   imagesDirectory: '/v1/images-dir',
   archiveImport: '/v1/images/import',
+  registryImage: '/v1/registry/image',
   peersCheck: '/v1/peers/check',
   microk8sImport: '/cluster/api/v2.0/image/import',
   healthz: '/healthz',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { descriptorSchema, digestSchema } from '../image/descriptor.ts';
 import { errorSchema } from './errors.ts';
 import { maxRateSchema } from './max-rate.ts';
+import { registrySourceSchema } from './registry-source.ts';
 import { routeSchema } from './relay.ts';
 
 /** The JSON bodies of the agent's API, v1: one set of schemas for both ends. Sizes in bytes, times in milliseconds. */
@@ -38,7 +39,7 @@ export type NodeInfo = z.infer<typeof nodeInfoSchema>;
 
 const declaredImageSchema = z.object({ name: nameSchema.optional(), target: descriptorSchema });
 
-const documentSchema = z.object({ descriptor: descriptorSchema, data: z.base64() });
+export const documentSchema = z.object({ descriptor: descriptorSchema, data: z.base64() });
 
 /** `platforms`: absent: what the node runs; `["all"]`: every platform that is at hand. */
 export const declarationSchema = z.object({
@@ -115,16 +116,21 @@ export type PutResult = z.infer<typeof putResultSchema>;
 /** `http[s]://host:port` each. */
 const peerUrlsSchema = z.array(z.string().min(1).max(300)).max(1000);
 
-export const fetchRequestSchema = z.object({
-  /** Agents that may have the blob; those first that should be asked first. */
-  from: peerUrlsSchema.min(1),
+const fetchFields = {
   /** Of the blob, where the import does not know it. */
   size: z.number().int().nonnegative().optional(),
   /** The nodes that are to get it from this one while it comes, in order; `size` is needed then. */
   relay: routeSchema.optional(),
-  /** With `relay`: where to begin. Each node on the way holds so many bytes, or more. */
+  /** With `relay`, or from a registry: where to begin. Each node on the way holds so many bytes, or more. */
   offset: z.number().int().nonnegative().default(0),
-});
+};
+
+/** From peers, or from a registry; of both, from peers. */
+export const fetchRequestSchema = z.union([
+  /** Agents that may have the blob; those first that should be asked first. */
+  z.object({ ...fetchFields, from: peerUrlsSchema.min(1) }),
+  z.object({ ...fetchFields, registry: registrySourceSchema, size: z.number().int().nonnegative() }),
+]);
 
 export const fetchResultSchema = z.object({
   /** Bytes that this request brought. */

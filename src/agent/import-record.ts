@@ -12,6 +12,8 @@ export interface ImportSummary {
   readonly receivedBytes: number;
   /** What other agents sent at this one's asking; absent where none was asked. */
   readonly bytesFromPeers?: number;
+  /** The same of registries. */
+  readonly bytesFromRegistries?: number;
   readonly durationMs: number;
   /** Why it ended as a whole, where no image tells. */
   readonly error?: { readonly code: string; readonly message: string } | undefined;
@@ -27,6 +29,7 @@ export class ImportRecord {
   readonly #onEnded: (summary: ImportSummary) => void;
   #receivedBytes = 0;
   #passedOnFromPeers = 0;
+  #bytesFromRegistries = 0;
   #users = 0;
   #lastUsed = performance.now();
   #told = false;
@@ -67,6 +70,10 @@ export class ImportRecord {
     this.#passedOnFromPeers += bytes;
   }
 
+  receivedFromRegistry(bytes: number): void {
+    this.#bytesFromRegistries += bytes;
+  }
+
   async leave(options: { readonly discard: boolean }): Promise<void> {
     try {
       await this.import.leave(options);
@@ -103,6 +110,7 @@ export class ImportRecord {
           .catch(() => [])),
       receivedBytes: this.#receivedBytes,
       ...(bytesFromPeers === 0 ? {} : { bytesFromPeers }),
+      ...(this.#bytesFromRegistries === 0 ? {} : { bytesFromRegistries: this.#bytesFromRegistries }),
       durationMs: Math.round(performance.now() - this.#begun),
     });
   }

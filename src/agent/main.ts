@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { DestinationStream } from 'pino';
+import { registryFeature } from '../agent-api/registry-source.ts';
 import { fetchRelayFeature } from '../agent-api/relay.ts';
 import { aliveIntervalMs } from '../agent-api/routes.ts';
 import { zstdFeature } from '../agent-api/wire-encoding.ts';
@@ -23,6 +24,7 @@ import { openImagesDirectory } from './open-images-directory.ts';
 import { openStore } from './open-store.ts';
 import { PeerClients, type PeerTrust } from './peers/peer-clients.ts';
 import { peerSources } from './peers/peer-sources.ts';
+import { NodeRegistries } from './registries/node-registries.ts';
 import { RelayBuffers } from './relay/buffers.ts';
 import { type AgentServer, boundAddress, listenOn, showIdentity } from './server.ts';
 import { stopAgent } from './stop-agent.ts';
@@ -67,6 +69,9 @@ export interface AgentSettings {
   readonly maxImports?: number | undefined;
   /** What it sends to other nodes never comes faster, whatever imports ask for. Bytes a second. */
   readonly maxRate?: number | undefined;
+  /** Where registries are, as K3s or containerd has it: one of the two; absent: wherever it stands on this node. */
+  readonly registries?: string | undefined;
+  readonly hostsDir?: string | undefined;
   /** What is put into this directory gets into the store. */
   readonly imagesDir?: string | undefined;
   /** Files of it that are read at once; 2 unless given. */
@@ -147,11 +152,13 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
   const name = settings.name ?? hostname();
   await using store = options.store ?? (await openStore(settings, { env, signal }));
   await using peers = new PeerClients({ trust: () => peerTrust(trust), connectTimeoutMs: peerConnectMs });
+  const { registries: registriesFile, hostsDir } = settings;
+  await using registries = await NodeRegistries.open({ registries: registriesFile, hostsDir, env, log });
   const uplink = new Uplink(settings.maxRate);
   const writers = new BlobWriters();
   let directory: ImagesDirectory | undefined;
   const imagesDirectory = () => directory?.status();
-  const own = { store, name, trust, peers, uplink, log, limits, writers, imagesDirectory };
+  const own = { store, name, trust, peers, registries, uplink, log, limits, writers, imagesDirectory };
   const agent = compose({ ...own, version: options.version });
   const app = await createRouter(agent);
   const { kind, version, namespace } = await store.info(signal);
@@ -172,7 +179,7 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
     log.info({ ...ready, store: { kind, version, namespace } }, 'agent ready');
     onReady?.(ready);
     await using opened = await openImagesDirectory(settings, {
-      ...{ imports: { store, owner: name, writers }, log, limits, env },
+      ...{ imports: { store, owner: name, writers }, registries, log, limits, env },
       onRead: (outcome) => agent.metrics.directoryFileRead(outcome),
     });
     directory = opened;
@@ -189,6 +196,7 @@ interface Ingredients {
   readonly version: string;
   readonly trust: LiveTrust;
   readonly peers: PeerClients;
+  readonly registries: NodeRegistries;
   readonly uplink: Uplink;
   readonly log: AgentContext['log'];
   readonly limits: AgentLimits;
@@ -233,6 +241,7 @@ function compose(ingredients: Ingredients): AgentContext {
     strangers: new LineLimit(),
     limits,
     peers: clients,
+    registries: ingredients.registries,
     uplink,
     buffers: new RelayBuffers(),
     token: trust.token,
@@ -267,6 +276,7 @@ function featuresOf(identity: TlsIdentity | undefined): string[] {
     fetchRelayFeature,
     'microk8s',
     'peers-check',
+    registryFeature,
     'relay',
     zstdFeature,
     ...tls,

@@ -20,6 +20,11 @@ export class AgentMetrics {
     help: 'Bytes of blobs that other agents sent because this one asked for them',
     registers: [this.#registry],
   });
+  readonly #bytesFromRegistries = new Counter({
+    name: 'imgctl_registry_received_bytes_total',
+    help: 'Bytes of blobs that registries sent because this agent asked for them',
+    registers: [this.#registry],
+  });
   readonly #blobs = new Counter({
     name: 'imgctl_blobs_received_total',
     help: 'Blobs that came whole and verified',
@@ -98,6 +103,10 @@ export class AgentMetrics {
 
   bytesFromPeers(bytes: number): void {
     this.#bytesFromPeers.inc(bytes);
+  }
+
+  bytesFromRegistries(bytes: number): void {
+    this.#bytesFromRegistries.inc(bytes);
   }
 
   requestEnded(labels: { method: string; route: string; status: number }, seconds: number): void {

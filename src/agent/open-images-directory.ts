@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path';
-import { ImgctlError } from '../errors.ts';
 import type { ImportOptions } from '../transfer/import.ts';
 import { defaultDataDir } from '../trust/token-file.ts';
 import type { AgentLimits } from './http/context.ts';
 import { ImagesDirectory, type ImagesDirectoryOptions } from './images-dir/images-directory.ts';
 import type { Pull } from './images-dir/pull-list.ts';
+import type { NodeRegistries } from './registries/node-registries.ts';
+import { pullIntoStore } from './registries/pull-into-store.ts';
 
 interface DirectorySettings {
   readonly imagesDir?: string | undefined;
@@ -15,6 +16,7 @@ interface DirectorySettings {
 
 interface DirectoryParts extends Pick<ImagesDirectoryOptions, 'log' | 'onRead'> {
   readonly imports: Omit<ImportOptions, 'signal'>;
+  readonly registries: NodeRegistries;
   readonly limits: AgentLimits;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -27,7 +29,7 @@ export async function openImagesDirectory(
     imagesDirPrune: prune = false,
     dataDir,
   }: DirectorySettings,
-  { imports, limits, env, log, onRead }: DirectoryParts,
+  { imports, registries, limits, env, log, onRead }: DirectoryParts,
 ): Promise<ImagesDirectory | undefined> {
   if (imagesDir === undefined) return undefined;
   const directory = resolve(imagesDir);
@@ -38,23 +40,17 @@ export async function openImagesDirectory(
     settings: { directory, memory, concurrency, prune },
     times: { settleMs, scanMs, backOff: { firstMs, mostMs } },
     importsInto: (signal) => ({ ...imports, signal }),
-    pull: pullBy(imports),
+    pull: pullBy({ imports, registries }),
     log,
     onRead,
   });
 }
 
-/** The node's own way to its registries, with the mirrors that are configured there. */
-function pullBy({ store }: Pick<ImportOptions, 'store'>): Pull {
+/** By the node's own way to its registries; where that is none, by ours, with the mirrors that are configured there. */
+function pullBy({ imports, registries }: Pick<DirectoryParts, 'imports' | 'registries'>): Pull {
   return async (reference, signal) => {
+    const { store } = imports;
     if (store.pullImage !== undefined) return store.pullImage(reference, signal);
-    throw new ImgctlError(
-      'pull_unsupported',
-      `this node's image store pulls nothing, and lacks ${reference}`,
-      {
-        hint: 'Put an archive of the image into the directory; containerd pulls where its CRI plugin is on.',
-        context: { image: reference },
-      },
-    );
+    return pullIntoStore(reference, { registries, imports }, signal);
   };
 }

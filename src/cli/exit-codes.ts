@@ -1,6 +1,6 @@
 import type { NodeOutcome } from '../distribute/outcome.ts';
 import { isRefusal } from '../distribute/refusal.ts';
-import type { ErrorCode, ImgctlError } from '../errors.ts';
+import type { ErrorCode, ErrorContext, ImgctlError } from '../errors.ts';
 
 /** What ends up as the exit status of the process, and nothing else decides it. The table is in README and --help. */
 export const exitStatus = {
@@ -70,10 +70,12 @@ const refusedCodes: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 
 /** Of an error that ended a command before there was an outcome for any node. */
-export function statusOfError(code: ErrorCode): ExitStatus {
+export function statusOfError({ code, context }: { code: ErrorCode; context: ErrorContext }): ExitStatus {
   if (usageCodes.has(code)) return exitStatus.usage;
   if (code === 'interrupted') return exitStatus.interrupted;
   if (untrustedCodes.has(code)) return exitStatus.untrusted;
+  // What a registry does not have is bad input, as an archive without images is
+  if (code === 'image_unknown' && context.registry !== undefined) return exitStatus.refused;
   if (refusedCodes.has(code)) return exitStatus.refused;
   return exitStatus.failed;
 }

@@ -69,7 +69,7 @@ export async function runProgram(argv: readonly string[], io: CliIo): Promise<nu
         ? usageError(thrown, commandNamed(program, argv))
         : toImgctlError(thrown);
     (await context.failureReporter()).fail(error);
-    return statusOfError(error.code);
+    return statusOfError(error);
   }
 }
 

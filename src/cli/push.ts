@@ -53,6 +53,8 @@ export interface SourcePush extends Omit<Push, 'inputs' | 'options'> {
   /** Of what is still being read, later. */
   readonly summary: ArchiveSummary | Promise<ArchiveSummary>;
   readonly givers?: FanOutOptions['givers'];
+  readonly registry?: FanOutOptions['registry'];
+  readonly imagesAtOnce?: FanOutOptions['imagesAtOnce'];
   /** Images that cannot be brought to anybody, an error each: the others are. */
   readonly refused?: readonly ImgctlError[];
   /** When the command began, as `performance.now` has it. */
@@ -61,7 +63,7 @@ export interface SourcePush extends Omit<Push, 'inputs' | 'options'> {
 
 /** Images of any source to nodes. */
 export async function pushSource(
-  { source, growing, summary, nodes, givers, refused = [], options, reporter, begun }: SourcePush,
+  { source, growing, summary, nodes, refused = [], options, reporter, begun, ...more }: SourcePush,
   { signal }: CommandContext['io'],
 ): Promise<ExitStatus> {
   const { distribute, previewDistribution } = await import('../distribute/fan-out.ts');
@@ -80,7 +82,9 @@ export async function pushSource(
     nodes,
     source,
     growing,
-    givers,
+    givers: more.givers,
+    registry: more.registry,
+    imagesAtOnce: more.imagesAtOnce,
     declaration: declarationOf(options),
     retries: options.retries,
     stallTimeoutMs: options.stallTimeout,

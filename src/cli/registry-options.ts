@@ -12,7 +12,8 @@ export interface RegistryOptions {
   readonly pullSecret?: PullSecretName[];
 }
 
-export function addRegistryOptions(command: Command): Command {
+/** Of whatever speaks to registries from where it runs. */
+export function addRegistryPlaces(command: Command): Command {
   return command
     .option(
       '--registries <file>',
@@ -21,11 +22,14 @@ export function addRegistryOptions(command: Command): Command {
     .option(
       '--hosts-dir <dir>',
       "containerd's directory of hosts.toml files (default: /etc/containerd/certs.d)",
-    )
-    .addOption(
-      new Option(
-        '--pull-secret <secret>',
-        "NAMESPACE/NAME of a pod's pull secret, tried before Docker's and the kubelet's config.json; again for several",
-      ).argParser(addPullSecret),
     );
+}
+
+export function addRegistryOptions(command: Command): Command {
+  return addRegistryPlaces(command).addOption(
+    new Option(
+      '--pull-secret <secret>',
+      "NAMESPACE/NAME of a pod's pull secret, tried before Docker's and the kubelet's config.json; again for several",
+    ).argParser(addPullSecret),
+  );
 }

@@ -1,10 +1,20 @@
 import type { ImportHandle } from '../agent-api/import-node.ts';
+import type { RegistrySource } from '../agent-api/registry-source.ts';
 import type { RelayHop } from '../agent-api/relay.ts';
 import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
+import type { Digest } from '../image/digest.ts';
 import { countBytes } from '../streams/count-bytes.ts';
 import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
-import { failedFirst, failedHop, fedEnds, type HopEnd, hopEnds } from './hop-result.ts';
+import {
+  failedFirst,
+  failedHop,
+  fedEnds,
+  type HopEnd,
+  hopEnds,
+  pulledEnds,
+  unpulledFirst,
+} from './hop-result.ts';
 import type { FetchTransfer, PlanBlob, RelayTransfer, Transfer } from './plan-types.ts';
 
 /** Of several small blobs so many are on their way at once, in one transfer: what lies between them is waiting. */
@@ -28,6 +38,8 @@ export interface Carrying {
   readonly check: SourceCheck;
   readonly wire: WireEncoding;
   readonly signal: AbortSignal;
+  /** Where the source is a registry that the nodes read themselves: what to tell them of a blob. */
+  readonly registry?: ((digest: Digest) => RegistrySource) | undefined;
   stop(node: string): Stop;
   /** Where peers reach it, also a node that lacks nothing itself. */
   url(node: string): string;
@@ -63,7 +75,10 @@ function carryBlob(
   carrying: Carrying,
 ): Promise<readonly HopEnd[]> {
   if (transfer.kind === 'fetch') return fetchBlob(transfer, blob, carrying);
-  if (transfer.from === 'source') return sendAlong(transfer, blob, offset, carrying);
+  if (transfer.from === 'source')
+    return carrying.registry === undefined
+      ? sendAlong(transfer, blob, offset, carrying)
+      : pullAlong(transfer, blob, carrying.registry(blob.digest), { ...carrying, offset });
   // The node that has it may have ended its import, and takes no request of that any more: the first one fetches
   const { node: feeder } = transfer.from;
   const [to, another] = transfer.route;
@@ -138,6 +153,32 @@ async function fetchAlong(
     if (signal.aborted) return route.map((node) => cancelled(node));
     return [
       failedFirst(first.name, toImgctlError(thrown), offset),
+      ...behind.map(({ name }) => cancelled(name)),
+    ];
+  }
+}
+
+/** The first node of the route reads it from its registry, and passes it on to those behind. */
+async function pullAlong(
+  { route }: RelayTransfer,
+  { digest, size }: PlanBlob,
+  registry: RegistrySource,
+  { signal, stop, offset }: Carrying & { readonly offset: number },
+): Promise<readonly HopEnd[]> {
+  const [first, ...behind] = route.map(stop);
+  if (first === undefined) return [];
+  try {
+    if (first.handle.pull === undefined) throw new ImgctlError('node_protocol', 'the node pulls nothing');
+    const answer = await first.handle.pull({ digest, size, offset }, registry, signal, {
+      relay: behind.map(hopOf),
+      onAlive: () => first.touch(),
+    });
+    return pulledEnds(route, answer, offset);
+  } catch (thrown) {
+    if (signal.aborted) return route.map((node) => cancelled(node));
+    const error = toImgctlError(thrown);
+    return [
+      unpulledFirst(first.name, error, offset) ?? failedFirst(first.name, error, offset),
       ...behind.map(({ name }) => cancelled(name)),
     ];
   }

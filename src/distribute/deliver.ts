@@ -67,6 +67,7 @@ class Delivery {
   #passed = false;
   #sent = 0;
   #fetched = 0;
+  #pulled = 0;
   /** Documents that the node did not have travel in the declaration. */
   #documents: number | undefined;
   #skipped: number | undefined;
@@ -107,6 +108,7 @@ class Delivery {
       images: this.#images,
       bytesSent: this.#sent + (this.#documents ?? 0),
       bytesFromPeers: this.#fetched,
+      ...(this.#pulled === 0 ? {} : { bytesFromRegistries: this.#pulled }),
       bytesSkipped: this.#skipped ?? 0,
       ...(unneeded === 0 ? {} : { bytesUnneeded: unneeded }),
       durationMs: Math.round(performance.now() - this.#begun),
@@ -134,8 +136,13 @@ class Delivery {
       signal,
       wire: info.features.includes(zstdFeature) ? wire : undefined,
       beforeSending: (state) => this.#opened(state, info),
-      send: sendByPlan(this.#options, info, (bytes) => {
-        this.#fetched += bytes;
+      send: sendByPlan(this.#options, info, {
+        onFetched: (bytes) => {
+          this.#fetched += bytes;
+        },
+        onPulled: (bytes) => {
+          this.#pulled += bytes;
+        },
       }),
       onBytes: (bytes) => {
         this.#sent += bytes;
@@ -230,7 +237,7 @@ class Delivery {
   }
 
   get #moved(): number {
-    return this.#sent + this.#fetched;
+    return this.#sent + this.#fetched + this.#pulled;
   }
 
   #noneReady(): boolean {

@@ -27,3 +27,21 @@ export function unobtainable(node: string, digest: string, cause?: ImgctlError):
     },
   );
 }
+
+/** Nobody who lacks it gets it from its registry, and nobody has it. */
+export function unpullable(node: string, digest: string, cause?: ImgctlError): ImgctlError {
+  return new ImgctlError(
+    cause?.code ?? 'registry_unreachable',
+    cause === undefined
+      ? `no node that could pull ${digest} takes part`
+      : `no node could pull it: ${cause.message}`,
+    {
+      hint: viaCommandHint,
+      context: { ...cause?.context, digest, node },
+      cause,
+    },
+  );
+}
+
+export const viaCommandHint =
+  'Each node pulls by its own configuration (imgctl agent run --registries, its config.json and proxy). Where only this machine reaches the registry: imgctl images pull --via command.';

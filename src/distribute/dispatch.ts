@@ -1,3 +1,4 @@
+import type { RegistrySource } from '../agent-api/registry-source.ts';
 import { hopBytes } from '../agent-api/relay.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
@@ -6,11 +7,12 @@ import type { SourceCheck } from '../transfer/source-check.ts';
 import type { WireEncoding } from '../transfer/wire-encoding.ts';
 import { AwakeClock } from './awake-clock.ts';
 import { carry, type Stop } from './carry.ts';
-import { silent, silentMs, unobtainable, unreached } from './dispatch-errors.ts';
+import { silent, silentMs, unobtainable, unpullable, unreached } from './dispatch-errors.ts';
 import type { HopEnd } from './hop-result.ts';
 import { type Customer, Order } from './order.ts';
 import { Plan } from './plan.ts';
-import type { PlanNode, Transfer } from './plan-types.ts';
+import type { PlanBlob, PlanNode, Transfer } from './plan-types.ts';
+import type { Turns } from './turns.ts';
 
 /** A better plan is worth waiting so long for nodes that have not answered yet, in milliseconds. */
 const gatherMs = 1_000;
@@ -28,6 +30,10 @@ export interface DispatchOptions {
   /** What nodes may have to give to each other. */
   readonly layers: readonly Digest[];
   readonly relay: 'auto' | 'off';
+  /** Where nodes read the source themselves. */
+  readonly registry?: ((digest: Digest) => RegistrySource) | undefined;
+  /** Which layers wait until others are with all nodes; absent: none. */
+  readonly turns?: Turns | undefined;
   /** Large blobs at once over a link, where that was asked for. */
   readonly concurrency?: number | undefined;
   readonly signal: AbortSignal;
@@ -52,6 +58,8 @@ export class Dispatch implements Disposable {
   readonly #heard = new Map<string, number>();
   /** How much each node has of what it lacked, as far as it is known, in bytes. */
   readonly #got = new Map<string, Map<Digest, number>>();
+  /** Why a node did not get it from its registry, last. */
+  readonly #unpulled = new Map<Digest, ImgctlError>();
   readonly #urls = new Map<string, string>();
   readonly #known = new Set<string>();
   /** What the plan knows the source to have. */
@@ -64,12 +72,9 @@ export class Dispatch implements Disposable {
 
   constructor(options: DispatchOptions) {
     this.#options = options;
-    const { layers, relay, concurrency, source } = options;
+    const { layers, relay, concurrency } = options;
     // In the order of the archive; what else nodes lack is offered when they say so
-    const offered = layers.flatMap((digest) => {
-      const size = source.sizeOf(digest);
-      return size === undefined ? [] : [{ digest, size }];
-    });
+    const offered = this.#blobsOf(layers.filter((digest) => options.turns?.holds(digest) !== true));
     this.#offered = new Set(offered.map(({ digest }) => digest));
     this.#plan = new Plan({ source: offered, relay, limits: { concurrency } });
     this.#gathered = relay === 'off' || options.nodes.length < 2;
@@ -95,14 +100,11 @@ export class Dispatch implements Disposable {
     const order = new Order(customer);
     this.#orders.set(name, order);
     this.hear(name);
-    const { source } = this.#options;
-    const blobs = lacks.filter(
-      ({ digest }) => !this.#offered.has(digest) && source.sizeOf(digest) !== undefined,
-    );
-    for (const { digest } of blobs) this.#offered.add(digest);
-    if (blobs.length > 0) this.#plan.handle({ type: 'sourceHas', blobs });
+    const { turns, registry } = this.#options;
+    this.#offer(lacks.map(({ digest }) => digest).filter((digest) => turns?.holds(digest) !== true));
     const hop = hopBytes({ node: name, url: customer.url, import: customer.handle.id });
-    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, leads, hopBytes: hop };
+    const pulls = registry === undefined || customer.pulls === true;
+    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
     this.#plan.handle({ type: 'nodeReady', node });
     this.#known.add(name);
     const abort = () => this.#fail(name, signal.reason);
@@ -177,6 +179,27 @@ export class Dispatch implements Disposable {
       abort.abort(new ImgctlError('interrupted', 'the import has ended'));
   }
 
+  #blobsOf(digests: readonly Digest[]): PlanBlob[] {
+    return digests.flatMap((digest) => {
+      const size = this.#options.source.sizeOf(digest);
+      return size === undefined ? [] : [{ digest, size }];
+    });
+  }
+
+  /** The source has it: what the plan knows already is not told again. */
+  #offer(digests: readonly Digest[]): void {
+    const blobs = this.#blobsOf(digests.filter((digest) => !this.#offered.has(digest)));
+    for (const { digest } of blobs) this.#offered.add(digest);
+    if (blobs.length > 0) this.#plan.handle({ type: 'sourceHas', blobs });
+  }
+
+  /** Before any node has come nobody waits for anything, which says nothing. */
+  #takeTurns(): void {
+    if (this.#orders.size === 0) return;
+    const isAwaited = (digest: Digest) => this.#orders.values().some(({ open }) => open.has(digest));
+    this.#offer(this.#options.turns?.next(isAwaited) ?? []);
+  }
+
   /** The first plan is made when all nodes are there, or after a while. */
   #gather(): void {
     if (this.#gathered || this.#options.nodes.every((name) => this.#known.has(name))) {
@@ -199,6 +222,7 @@ export class Dispatch implements Disposable {
       this.#pumping = false;
       // What begins now begins at this time
       this.#plan.handle({ type: 'time', atMs: this.#clock.now() });
+      this.#takeTurns();
       for (const action of this.#plan.next()) {
         if (action.type === 'start') void this.#carry(action.transfer);
         else
@@ -213,12 +237,13 @@ export class Dispatch implements Disposable {
   async #carry(transfer: Transfer): Promise<void> {
     const abort = new AbortController();
     this.#under.set(transfer.id, { transfer, abort });
-    const { check, wire, signal } = this.#options;
+    const { check, wire, registry, signal } = this.#options;
     let ends: readonly HopEnd[] = [];
     try {
       ends = await carry(transfer, {
         check,
         wire,
+        registry,
         signal: AbortSignal.any([signal, abort.signal]),
         stop: (node) => this.#stop(node),
         url: (node) => this.#urls.get(node) ?? this.#stop(node).url,
@@ -251,6 +276,7 @@ export class Dispatch implements Disposable {
     got?.set(digest, offset);
     const isFirst = transfer.kind === 'relay' && transfer.from === 'source' && transfer.route[0] === node;
     if (!isFirst) this.#stops.get(node)?.fetched(more);
+    else if (this.#options.registry !== undefined) this.#stops.get(node)?.pulled?.(more);
   }
 
   /** `givenUp`: by the plan, which says nothing of the node. */
@@ -273,6 +299,8 @@ export class Dispatch implements Disposable {
     const at = digest === undefined ? 0 : (this.#got.get(node)?.get(digest) ?? 0);
     const inVain = digest !== undefined && !givenUp && order.triedInVain(digest, at);
     if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);
+    if (error !== undefined && result.reason === 'source')
+      for (const { digest } of blobs) this.#unpulled.set(digest, error);
     if (result.reason === 'node' || inVain) this.#fail(node, error ?? unreached());
   }
 
@@ -287,10 +315,14 @@ export class Dispatch implements Disposable {
   }
 
   #tellUnobtainable(): void {
+    const { turns, registry } = this.#options;
     for (const { node, digests } of this.#plan.unobtainable()) {
+      const lost = digests.filter((digest) => turns?.holds(digest) !== true);
       const ungiven = this.#orders.get(node)?.ungiven;
-      const digest = digests.find((digest) => ungiven?.has(digest)) ?? digests[0] ?? '';
-      this.#fail(node, unobtainable(node, digest, ungiven?.get(digest as Digest)));
+      const digest = lost.find((digest) => ungiven?.has(digest)) ?? lost[0];
+      if (digest === undefined) continue;
+      const cause = this.#unpulled.get(digest) ?? ungiven?.get(digest);
+      this.#fail(node, (registry === undefined ? unobtainable : unpullable)(node, digest, cause));
     }
   }
 

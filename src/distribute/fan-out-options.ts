@@ -1,4 +1,5 @@
 import type { ImportNode } from '../agent-api/import-node.ts';
+import type { RegistrySource } from '../agent-api/registry-source.ts';
 import type { Declaration } from '../agent-api/schemas.ts';
 import type { ClusterFacts } from '../discovery/discovery.ts';
 import type { Digest } from '../image/digest.ts';
@@ -56,6 +57,10 @@ export interface FanOutOptions {
   readonly concurrency?: number | undefined;
   /** `auto`: nodes pass blobs on to each other; `off`, the default: each gets everything from the command. */
   readonly relay?: (typeof relayChoices)[number] | undefined;
+  /** Where nodes read layers from registries themselves, and this side does not: where they find each. */
+  readonly registry?: ((digest: Digest) => RegistrySource) | undefined;
+  /** Images of which layers are under way at once; absent: all. */
+  readonly imagesAtOnce?: number | undefined;
   /** Nodes that are known to have layers to give, before anybody is asked. */
   readonly givers?: readonly Giver[] | undefined;
   /** Of what is not compressed, on its way to nodes that take that; `none` unless given. */

@@ -9,10 +9,10 @@ import { declareLimitMs } from '../transfer/declare-limit.ts';
 import { SourceCheck } from '../transfer/source-check.ts';
 import { WireEncoding } from '../transfer/wire-encoding.ts';
 import { deliverAsTaken } from './deliver-as-taken.ts';
-import { Dispatch } from './dispatch.ts';
+import { Dispatch, type DispatchOptions } from './dispatch.ts';
 import { EarlyArchive } from './early-archive.ts';
 import type { FanOutNode, FanOutOptions } from './fan-out-options.ts';
-import { layersOf } from './layers-of.ts';
+import { layersByImage, layersOf } from './layers-of.ts';
 import { mustFit } from './must-fit.ts';
 import { mustRunContainerd } from './must-run-containerd.ts';
 import { mustSpeak } from './must-speak.ts';
@@ -20,6 +20,7 @@ import { NodeChecks } from './node-checks.ts';
 import type { NodeOutcome, NodePreview } from './outcome.ts';
 import { previewArchive } from './preview-archive.ts';
 import { StrictGate } from './strict-gate.ts';
+import { Turns } from './turns.ts';
 import { UnpackedSizes } from './unpacked-sizes.ts';
 import { withAgentHint } from './without-agent.ts';
 
@@ -48,7 +49,12 @@ export async function distribute(options: FanOutOptions): Promise<readonly NodeO
   const sizes = new UnpackedSizes(source);
   const { wireCompression: mode = 'none' } = options;
   const wire = new WireEncoding({ source, mode, threads: availableParallelism() });
-  using dispatch = dispatchFor(options, layersToShare(declaration, early), check, wire);
+  using dispatch = dispatchFor(options, {
+    layers: layersToShare(declaration, early),
+    declaration,
+    check,
+    wire,
+  });
   using checks = new NodeChecks(
     nodes.map(({ name }) => name),
     // Who interrupted it wants no report on it
@@ -95,22 +101,22 @@ function layersToShare(declaration: Declaration, early: EarlyArchive | undefined
   return layers;
 }
 
-/** Who is alone has nobody to share with. */
+/** Who is alone has nobody to share with, but may be one who pulls. */
 function dispatchFor(
-  { nodes, givers = [], source, relay = 'off', concurrency, signal }: FanOutOptions,
-  layers: readonly Digest[],
-  check: SourceCheck,
-  wire: WireEncoding,
+  options: FanOutOptions,
+  {
+    declaration,
+    ...parts
+  }: Pick<DispatchOptions, 'layers' | 'check' | 'wire'> & { declaration: Declaration },
 ): Dispatch | undefined {
-  if (nodes.length + givers.length < 2 || relay === 'off') return undefined;
+  const { nodes, givers = [], source, relay = 'off', concurrency, registry, imagesAtOnce, signal } = options;
+  const isPlanned = registry !== undefined || imagesAtOnce !== undefined;
+  if (!isPlanned && (nodes.length + givers.length < 2 || relay === 'off')) return undefined;
   const names = nodes.map(({ name }) => name);
+  const turns = imagesAtOnce && new Turns(layersByImage(declaration), imagesAtOnce);
   const dispatch = new Dispatch({
-    source,
-    check,
-    wire,
-    layers,
-    nodes: names,
-    relay,
+    ...{ source, ...parts, nodes: names, relay, registry },
+    turns: turns || undefined,
     concurrency,
     signal,
   });

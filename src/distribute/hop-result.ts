@@ -79,6 +79,31 @@ export function fedEnds(route: readonly string[], answer: FetchResult): readonly
   ];
 }
 
+/** The same of a route whose first node read it from a registry, from `offset` on. */
+export function pulledEnds(route: readonly string[], answer: FetchResult, offset: number): readonly HopEnd[] {
+  const [first, ...behind] = hopEnds(route, { ...answer, relay: answer.relay ?? [] });
+  if (first === undefined) return [];
+  const { error } = first;
+  const unpulled = error && unpulledFirst(first.node, error, offset, answer.offset);
+  return [unpulled ?? first, ...behind];
+}
+
+/**
+ * That the registry did not give it is no fault of the node; undefined where something else went wrong. Bytes that do not
+ * add up to the blob, with those that the node held before, are read again from the start.
+ */
+export function unpulledFirst(
+  node: string,
+  error: ImgctlError,
+  offset: number,
+  held?: number,
+): HopEnd | undefined {
+  const isWrong = error.code === 'digest_mismatch' || error.code === 'size_mismatch';
+  if (isWrong && offset > 0) return { node, result: { ok: false, offset: 0, reason: 'route' }, error };
+  if (error.context.phase !== 'fetch') return undefined;
+  return { node, result: { ok: false, offset: isWrong ? 0 : held, reason: 'source' }, error };
+}
+
 function heldBy({ context: { offset } }: ImgctlError): number | undefined {
   return typeof offset === 'number' ? offset : undefined;
 }

@@ -13,9 +13,13 @@ export interface Customer extends Stop {
   readonly relays: boolean;
   readonly fetches: boolean;
   readonly leads: boolean;
+  /** Whether it reads registries itself; absent: it does not. */
+  readonly pulls?: boolean | undefined;
   readonly signal: AbortSignal;
   /** Bytes that it got from its peers. */
   fetched(bytes: number): void;
+  /** Bytes that it got from registries. */
+  pulled?(bytes: number): void;
 }
 
 /** What a node waits for, until it has all of it, or is given up. */

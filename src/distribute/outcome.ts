@@ -24,6 +24,8 @@ export interface NodeOutcome {
   /** Bytes that went over this command's uplink. */
   readonly bytesSent: number;
   readonly bytesFromPeers: number;
+  /** Bytes that the node read from registries itself; absent: none. */
+  readonly bytesFromRegistries?: number | undefined;
   /** Bytes that the node had already. */
   readonly bytesSkipped: number;
   /** Of what was sent or fetched before all of the archive was read, what no image needed there; absent: nothing. */

@@ -13,7 +13,7 @@ export interface ChainRules {
   readonly length: number;
   /** May pass on. */
   passes(node: NodeState): boolean;
-  /** May be the first of several. */
+  /** May be the first: of several, where a node feeds them; at all, where the source does. */
   leads(node: NodeState): boolean;
   isBad(from: NodeState | undefined, to: NodeState): boolean;
 }
@@ -33,8 +33,7 @@ export function chainOf(
   let last = feeder;
   let bytes = 0;
   const alike = ofLikeOffset(offsets, nodes);
-  const mayLead = (node: NodeState) => feeder === undefined || leads(node);
-  for (const node of leadersFirst(alike, mayLead)) {
+  for (const node of leadersFirst(alike, leads)) {
     if (middle.length + (end === undefined ? 0 : 1) >= length) break;
     bytes += node.hopBytes;
     if (bytes > routeBytes && middle.length > 0) break;
@@ -45,17 +44,19 @@ export function chainOf(
     } else end ??= node;
   }
   const [first] = middle;
-  if (first !== undefined && !mayLead(first)) return [first];
+  if (first !== undefined && !leads(first)) return feeder === undefined ? [] : [first];
+  // Nobody but the one that passes nothing on
+  if (first === undefined && feeder === undefined && end !== undefined && !leads(end)) return [];
   if (end === undefined || isBad(last, end)) return middle;
   return [...middle, end];
 }
 
 function leadersFirst(
   nodes: readonly NodeState[],
-  mayLead: (node: NodeState) => boolean,
+  leads: (node: NodeState) => boolean,
 ): readonly NodeState[] {
-  const others = nodes.filter((node) => !mayLead(node));
-  return others.length === 0 ? nodes : [...nodes.filter(mayLead), ...others];
+  const others = nodes.filter((node) => !leads(node));
+  return others.length === 0 ? nodes : [...nodes.filter(leads), ...others];
 }
 
 /** Those that hold about as much as the one that holds least. */

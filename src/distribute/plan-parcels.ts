@@ -1,5 +1,5 @@
 import type { Digest } from '../image/digest.ts';
-import type { NodeSet } from './plan-node-set.ts';
+import { NodeSet } from './plan-node-set.ts';
 import type { Parcel } from './plan-state.ts';
 import type { PlanBlob } from './plan-types.ts';
 
@@ -58,6 +58,7 @@ function parcelOf(group: readonly LooseBlob[], index: number): Parcel {
     holders: first.holders,
     // A small blob is sent from its beginning
     offsets: group.length === 1 && size > smallBytes ? first.offsets : new Map(),
+    unpulled: new NodeSet(),
     receiving: 0,
     rising: 0,
     risingFirst: 0,

@@ -74,7 +74,7 @@ export class Routes {
       for (const node of this.#waiting(parcel)) {
         const giver = givers.find((giver) => this.canGive(giver, node));
         if (giver !== undefined) started.push(this.#state.begin(parcel, [node], [giver], node.fetches));
-        else if (parcel.fromSource) started.push(this.#state.begin(parcel, [node], [], false));
+        else if (this.canPull(parcel, node)) started.push(this.#state.begin(parcel, [node], [], false));
         if (started.length > 0) return;
       }
     }
@@ -82,8 +82,8 @@ export class Routes {
 
   /** As it was before there were relays: each node by itself, as many at once as each takes. */
   #direct(parcel: Parcel, started: Transfer[]): void {
-    if (!parcel.fromSource) return;
-    for (const node of this.#waiting(parcel)) started.push(this.#state.begin(parcel, [node], [], false));
+    for (const node of this.#waiting(parcel))
+      if (this.canPull(parcel, node)) started.push(this.#state.begin(parcel, [node], [], false));
   }
 
   /** The source sends only what no node can give, and what none is just getting that will be able to. */
@@ -104,8 +104,10 @@ export class Routes {
       // Each parcel's chain begins elsewhere, so that none is always the last, whose link stays unused
       this.#turn += Math.max(1, Math.floor(state.nodes.length / 3));
     }
-    for (const node of [...lost, ...(parcel.rising > 0 || quick.length > 0 ? [] : slow)]) {
+    const isQuick = quick.some((node) => this.canPull(parcel, node));
+    for (const node of [...lost, ...(parcel.rising > 0 || isQuick ? [] : slow)]) {
       if (state.sourceLoad >= state.capacity || !state.hungry.has(node.index)) continue;
+      if (!this.canPull(parcel, node)) continue;
       if (node.level > 0 && (parcel.rising > 0 || this.#isGiven(node, givers))) continue;
       started.push(state.begin(parcel, [node], [], false));
     }
@@ -214,10 +216,24 @@ export class Routes {
       length,
       passes: ({ index }) =>
         feeder === undefined ? givers.has(index) : idle.has(index) && !this.#giving.has(index),
-      leads: (node) => node.leads,
+      leads: feeder === undefined ? this.#firstFromSource(parcel, nodes) : (node) => node.leads,
       isBad: (from, to) => this.badLinks.has(from, to),
     };
     return chainOf(parcel, nodes, feeder, rules);
+  }
+
+  /** Those first of whom it is not known that the source is out of their reach. */
+  #firstFromSource(parcel: Parcel, nodes: readonly NodeState[]): (node: NodeState) => boolean {
+    const able = (node: NodeState) => this.canPull(parcel, node);
+    const tried = (node: NodeState) => node.pulledInVain > 0;
+    return nodes.some(tried) && nodes.some((node) => able(node) && !tried(node))
+      ? (node) => able(node) && !tried(node)
+      : able;
+  }
+
+  /** Whether the node can get it from the source itself, as far as is known. */
+  canPull({ fromSource, unpulled }: Parcel, { pulls, index }: NodeState): boolean {
+    return fromSource && pulls && !unpulled.has(index);
   }
 
   /** Who can give it sooner or later. */

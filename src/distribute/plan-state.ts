@@ -19,6 +19,8 @@ export interface Parcel {
   readonly holders: NodeSet;
   /** Where something is there already. */
   readonly offsets: Map<number, number>;
+  /** Could not get it from the source. */
+  readonly unpulled: NodeSet;
   /** Are getting it. */
   receiving: number;
   /** Of these: will be able to give it to others, and are not slow. */
@@ -33,6 +35,10 @@ export interface NodeState {
   relays: boolean;
   fetches: boolean;
   leads: boolean;
+  /** Whether it can get anything from the source. */
+  pulls: boolean;
+  /** How often it could not, since it was told of. */
+  pulledInVain: number;
   /** Of a route's header. */
   hopBytes: number;
   phase: 'ready' | 'doubtful' | 'failed';
@@ -124,6 +130,8 @@ export class PlanState {
       relays: false,
       fetches: false,
       leads: false,
+      pulls: true,
+      pulledInVain: 0,
       hopBytes: 0,
       phase: 'doubtful',
       into: new Map(),

@@ -20,6 +20,8 @@ export interface PlanNode {
   readonly fetches: boolean;
   /** Can be told to fetch from a peer and to pass it on along a chain while it comes. Absent: it cannot. */
   readonly leads?: boolean | undefined;
+  /** Can be the first that a blob comes to from the source. Absent: it can; else it gets that from other nodes alone. */
+  readonly pulls?: boolean | undefined;
   /** What naming it takes of a route's header, in bytes. Absent: as much as leaves room for the longest chain. */
   readonly hopBytes?: number | undefined;
 }
@@ -92,9 +94,10 @@ export type HopResult =
       /**
        * `node`: it failed itself (its store, its answer): it gets nothing until `nodeReady` tells of it anew.
        * `link`: it could not be reached by who should feed it; another may.
+       * `source`: it could not get it from the source; another node may, and give it to this one.
        * `route`: something before it failed, or the transfer was cancelled: it is fed again at once.
        */
-      readonly reason: 'node' | 'link' | 'route';
+      readonly reason: 'node' | 'link' | 'source' | 'route';
     };
 
 export type PlanEvent =

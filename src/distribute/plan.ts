@@ -125,11 +125,15 @@ export class Plan {
     this.#takeIn();
     if (this.#state.transfers.size > 0) return [];
     const lost = new Map<string, Digest[]>();
-    for (const { waiting, holders, fromSource, blobs } of this.#open) {
-      if (fromSource) continue;
-      const givers = this.#options.relay === 'auto' ? holders.common(holders) : [];
-      for (const index of waiting.common(waiting)) {
-        const node = this.#state.at(index);
+    for (const parcel of this.#open) {
+      const { waiting, holders, blobs } = parcel;
+      const shared = this.#options.relay === 'auto';
+      const lacking = waiting.common(waiting).map((index) => this.#state.at(index));
+      // Who can get it from the source gives it to the others
+      if (shared && lacking.some((node) => this.#routes.canPull(parcel, node))) continue;
+      const givers = shared ? holders.common(holders) : [];
+      for (const node of lacking) {
+        if (this.#routes.canPull(parcel, node)) continue;
         if (givers.some((giver) => this.#routes.canGive(this.#state.at(giver), node))) continue;
         const { name } = node;
         const digests = lost.get(name) ?? [];
@@ -140,11 +144,21 @@ export class Plan {
     return [...lost].map(([node, digests]) => ({ node, digests }));
   }
 
-  #nodeReady({ name, lacks, has, relays, fetches, leads = false, hopBytes = 0 }: PlanNode): void {
+  #nodeReady({
+    name,
+    lacks,
+    has,
+    relays,
+    fetches,
+    leads = false,
+    pulls = true,
+    hopBytes = 0,
+  }: PlanNode): void {
     const node = this.#state.node(name);
     if (node.phase === 'ready') this.#state.ready -= 1;
     this.#routes.badLinks.forgive(node);
-    Object.assign(node, { phase: 'ready', relays, fetches, leads, hopBytes, unreached: 0, slowOut: false });
+    Object.assign(node, { phase: 'ready', relays, fetches, leads, pulls, hopBytes });
+    Object.assign(node, { unreached: 0, pulledInVain: 0, slowOut: false });
     this.#state.ready += 1;
     this.#forget(node);
     for (const digest of has) this.#holds(node, digest);
@@ -196,8 +210,9 @@ export class Plan {
   }
 
   #forget({ index }: NodeState): void {
-    for (const { waiting, holders, offsets } of this.#state.parcels) {
+    for (const { waiting, holders, offsets, unpulled } of this.#state.parcels) {
       waiting.delete(index);
+      unpulled.delete(index);
       holders.delete(index);
       offsets.delete(index);
     }
@@ -256,6 +271,11 @@ export class Plan {
     hop.offset = result.offset ?? hop.offset;
     this.#lostRoute(hop);
     if (result.reason === 'route' || node.phase !== 'ready') return;
+    if (result.reason === 'source') {
+      parcel.unpulled.add(node.index);
+      node.pulledInVain += 1;
+      return;
+    }
     if (result.reason === 'link') {
       for (const sender of hop.senders) this.#routes.badLinks.add(sender, node);
       node.unreached += 1;

@@ -1,3 +1,4 @@
+import { registryFeature } from '../agent-api/registry-source.ts';
 import { fetchRelayFeature } from '../agent-api/relay.ts';
 import type { NodeInfo } from '../agent-api/schemas.ts';
 import { zstdFeature } from '../agent-api/wire-encoding.ts';
@@ -10,11 +11,18 @@ interface Planned {
   readonly dispatch?: Dispatch | undefined;
 }
 
+interface Told {
+  /** Bytes from peers. */
+  onFetched(bytes: number): void;
+  /** Bytes from registries. */
+  onPulled(bytes: number): void;
+}
+
 /** The way in which blobs get to a node that shares the work with others; absent: straight from the source. */
 export function sendByPlan(
   { node: { name, peer }, dispatch }: Planned,
   { features }: NodeInfo,
-  onFetched: (bytes: number) => void,
+  { onFetched, onPulled }: Told,
 ): FeedOptions['send'] {
   if (dispatch === undefined || peer === undefined) return undefined;
   return async (handle, blobs, { signal, onBytes, touch }) => {
@@ -35,9 +43,11 @@ export function sendByPlan(
       relays: features.includes('relay'),
       fetches: features.includes('fetch'),
       leads: features.includes(fetchRelayFeature),
+      pulls: features.includes(registryFeature),
       signal,
       sent: onBytes,
       fetched: onFetched,
+      pulled: onPulled,
       touch,
     });
   };

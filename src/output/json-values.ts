@@ -34,6 +34,9 @@ function outcomeValue(outcome: NodeOutcome) {
     images: outcome.images.map(imageValue),
     bytesSent: outcome.bytesSent,
     bytesFromPeers: outcome.bytesFromPeers,
+    ...(outcome.bytesFromRegistries === undefined
+      ? {}
+      : { bytesFromRegistries: outcome.bytesFromRegistries }),
     bytesSkipped: outcome.bytesSkipped,
     ...(outcome.bytesUnneeded === undefined ? {} : { bytesUnneeded: outcome.bytesUnneeded }),
     durationMs: Math.round(outcome.durationMs),

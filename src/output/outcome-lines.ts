@@ -14,6 +14,7 @@ const maxNodes = 10;
 export function outcomeLine(outcome: NodeOutcome, style: Style): string {
   const { node, status, images, bytesSent, bytesFromPeers, bytesSkipped, bytesUnneeded, durationMs } =
     outcome;
+  const { bytesFromRegistries: pulled = 0 } = outcome;
   const name = printable(node);
   const what = count(images.length, 'image');
   if (status === 'unchanged')
@@ -21,8 +22,9 @@ export function outcomeLine(outcome: NodeOutcome, style: Style): string {
   if (status === 'imported') {
     const skipped = bytesSkipped > 0 ? `, ${formatBytes(bytesSkipped)} there already` : '';
     const passed = bytesFromPeers > 0 ? `, ${formatBytes(bytesFromPeers)} from peers` : '';
+    const read = pulled > 0 ? `, ${formatBytes(pulled)} pulled` : '';
     const unneeded = bytesUnneeded === undefined ? '' : `, ${formatBytes(bytesUnneeded)} not needed`;
-    return `${name}: ${style.green('imported')} ${what}, ${formatBytes(bytesSent)} sent${passed} in ${formatDuration(durationMs)}${skipped}${unneeded}`;
+    return `${name}: ${style.green('imported')} ${what}, ${formatBytes(bytesSent)} sent${read}${passed} in ${formatDuration(durationMs)}${skipped}${unneeded}`;
   }
   return `${name}: ${style.red(status)} after ${formatDuration(durationMs)}`;
 }

@@ -22,13 +22,24 @@ export interface ResultTable {
 
 export function outcomeTable(outcomes: readonly NodeOutcome[]): ResultTable {
   const shared = outcomes.some(({ bytesFromPeers }) => bytesFromPeers > 0);
+  const pulled = outcomes.some(({ bytesFromRegistries = 0 }) => bytesFromRegistries > 0);
   const table = (statusOf: (outcome: NodeOutcome) => string) => ({
-    head: ['NODE', 'STATUS', 'IMAGES', 'SENT', ...(shared ? ['PEERS'] : []), 'PRESENT', 'TIME'],
+    head: [
+      'NODE',
+      'STATUS',
+      'IMAGES',
+      'SENT',
+      ...(pulled ? ['PULLED'] : []),
+      ...(shared ? ['PEERS'] : []),
+      'PRESENT',
+      'TIME',
+    ],
     rows: outcomes.map((outcome) => [
       printable(outcome.node),
       statusOf(outcome),
       `${outcome.images.filter(({ state }) => state === 'ready').length}/${outcome.images.length}`,
       formatBytes(outcome.bytesSent),
+      ...(pulled ? [formatBytes(outcome.bytesFromRegistries ?? 0)] : []),
       ...(shared ? [formatBytes(outcome.bytesFromPeers)] : []),
       formatBytes(outcome.bytesSkipped),
       formatDuration(outcome.durationMs),
@@ -53,14 +64,15 @@ export function summaryLine({ archive, nodes, ok, error, durationMs }: ImportRes
     const of = images === undefined ? '' : ` (${images})`;
     return `${good} of ${all} ${good === 1 ? 'has' : 'have'} ${everything}${of}.`;
   }
-  const sum = (key: 'bytesSent' | 'bytesFromPeers' | 'bytesUnneeded') =>
+  const sum = (key: 'bytesSent' | 'bytesFromPeers' | 'bytesFromRegistries' | 'bytesUnneeded') =>
     nodes.reduce((total, node) => total + (node[key] ?? 0), 0);
   const unneeded = sum('bytesUnneeded');
   if (nodes.every(({ status }) => status === 'unchanged'))
     return `Unchanged: ${images} already on ${count(nodes.length, 'node')}.${unneeded > 0 ? ` ${formatBytes(unneeded)} went there before that was known.` : ''}`;
   const passed = sum('bytesFromPeers') > 0 ? `, ${formatBytes(sum('bytesFromPeers'))} among nodes,` : '';
+  const read = sum('bytesFromRegistries') > 0 ? `, ${formatBytes(sum('bytesFromRegistries'))} pulled` : '';
   const more = unneeded > 0 ? ` ${formatBytes(unneeded)} of that went there early, and was not needed.` : '';
-  return `Imported ${images} into ${count(nodes.length, 'node')}: ${formatBytes(sum('bytesSent'))} sent${passed} in ${formatDuration(durationMs)}.${more}`;
+  return `Imported ${images} into ${count(nodes.length, 'node')}: ${formatBytes(sum('bytesSent'))} sent${read}${passed} in ${formatDuration(durationMs)}.${more}`;
 }
 
 export function previewTable(previews: readonly NodePreview[]): ResultTable {

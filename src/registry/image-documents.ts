@@ -1,5 +1,5 @@
 import { hasCode, ImgctlError } from '../errors.ts';
-import type { Descriptor } from '../image/descriptor.ts';
+import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import { resolveGraph } from '../image/graph.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
@@ -12,14 +12,24 @@ type Fetch = (descriptor: Descriptor) => Promise<Uint8Array>;
 /** The indexes, manifests and configs that were fetched, and the walk that finds out which are needed. */
 export class ImageDocuments {
   readonly #bytes = new Map<Digest, Uint8Array>();
+  readonly #descriptors = new Map<Digest, Descriptor>();
   #total = 0;
 
   get(digest: Digest): Uint8Array | undefined {
     return this.#bytes.get(digest);
   }
 
+  /** All that there are. */
+  get all(): { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[] {
+    return [...this.#descriptors.values()].map((descriptor) => ({
+      descriptor: bareDescriptor(descriptor),
+      bytes: this.#bytes.get(descriptor.digest) ?? new Uint8Array(),
+    }));
+  }
+
   /** @throws ImgctlError `document_too_large` */
-  put({ digest }: Descriptor, bytes: Uint8Array): void {
+  put(descriptor: Descriptor, bytes: Uint8Array): void {
+    const { digest } = descriptor;
     if (this.#bytes.has(digest)) return;
     this.#total += bytes.byteLength;
     if (this.#total > maxTotalBytes) {
@@ -32,6 +42,7 @@ export class ImageDocuments {
       );
     }
     this.#bytes.set(digest, bytes);
+    this.#descriptors.set(digest, descriptor);
   }
 
   /**

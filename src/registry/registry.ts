@@ -17,13 +17,13 @@ import { isImageConfigType, isIndexType, isManifestType } from '../image/media-t
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import { readDocument } from '../image/read-document.ts';
 import { digestReference, formatReference, type Reference } from '../image/reference.ts';
-import type { ImageSource, SourceImage } from '../image/source.ts';
+import type { ImageSource, SourceBlob, SourceImage } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import { fetchManifest } from './fetch-manifest.ts';
 import { ImageDocuments } from './image-documents.ts';
-import { BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
-import { openRepository, type RegistrySettings, type Repository } from './repository.ts';
-import { Transport } from './transport.ts';
+import { type BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
+import { RegistryClients } from './registry-clients.ts';
+import type { RegistrySettings, Repository } from './repository.ts';
 
 export type { RegistrySettings } from './repository.ts';
 
@@ -40,26 +40,34 @@ export interface RegistryImagesOptions {
 export interface RegistryImages extends ImageSource {
   /** References that could not be had, an error each. */
   readonly failed: readonly ImgctlError[];
+  /** The indexes, manifests and configs of the images. */
+  readonly documents: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[];
+  /** What else they are made of. */
+  readonly blobs: readonly SourceBlob[];
   /** When a registry was last waited for, by `performance.now()`; -Infinity: never. */
   waitedAt(): number;
 }
 
-/** Images of registries, in the order of their references. Throws only what `settings` does, and the signal's reason. */
+/**
+ * Images of registries, in the order of their references. `registries`: how they are spoken to, or clients that others
+ * use too, and whoever made them closes. Throws only what the settings do, and the signal's reason.
+ */
 export async function openRegistryImages(
   references: readonly Reference[],
-  settings: RegistrySettings,
+  registries: RegistrySettings | RegistryClients,
   options: RegistryImagesOptions,
 ): Promise<RegistryImages> {
   await using resources = new AsyncDisposableStack();
   const { maxParallel = 1, signal } = options;
-  const transport = resources.use(new Transport(settings.proxyOf));
-  const pulled = new Pulled();
+  const clients =
+    registries instanceof RegistryClients ? registries : resources.use(new RegistryClients(registries));
+  const pulled = new Pulled(clients.reads);
   const limiter = new Limiter(maxParallel);
   const found = await Promise.all(
     references.map((reference) =>
       limiter.run(async () => {
         try {
-          const repository = await openRepository(reference, settings, transport);
+          const repository = await clients.repository(reference);
           return await pulled.add(reference, repository, options);
         } catch (thrown) {
           signal?.throwIfAborted();
@@ -72,6 +80,8 @@ export async function openRegistryImages(
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    documents: pulled.documents,
+    blobs: pulled.blobs,
     waitedAt: () => pulled.waitedAt,
     sizeOf: (digest) => pulled.sizeOf(digest),
     read: (digest, offset, reading) => pulled.read(digest, offset, reading),
@@ -82,8 +92,20 @@ export async function openRegistryImages(
 /** What is known of the blobs of all references. */
 class Pulled {
   readonly #documents = new ImageDocuments();
-  readonly #reads = new BlobReads();
+  readonly #reads: BlobReads;
   readonly #blobs = new Map<Digest, { readonly size: number; readonly in: Repository[] }>();
+
+  constructor(reads: BlobReads) {
+    this.#reads = reads;
+  }
+
+  get documents() {
+    return this.#documents.all;
+  }
+
+  get blobs(): SourceBlob[] {
+    return [...this.#blobs].map(([digest, { size }]) => ({ digest, size }));
+  }
 
   get waitedAt(): number {
     return this.#reads.waiting.at;
@@ -119,7 +141,8 @@ class Pulled {
     for (const { digest, size } of await this.#documents.collect(target, choices, fetch)) {
       const known = this.#blobs.get(digest);
       if (known === undefined) this.#blobs.set(digest, { size, in: [repository] });
-      else if (known.size === size && !known.in.includes(repository)) known.in.push(repository);
+      else if (known.size === size && !known.in.some(({ name }) => name === repository.name))
+        known.in.push(repository);
     }
     // Pods find an image that they name by digest by that alone
     return {

@@ -1,8 +1,7 @@
 import { hasCode, ImgctlError, toImgctlError } from '../errors.ts';
 import { formatReference, type Reference } from '../image/reference.ts';
 import type { Credential, RegistryEndpoint } from '../image/registry-endpoint.ts';
-import { defaultPatience, EndpointClient, type Patience } from './endpoint-client.ts';
-import type { Transport } from './transport.ts';
+import type { EndpointClient, Patience } from './endpoint-client.ts';
 
 /** Where repositories are, who one is there, and how one gets there: what configuration says. */
 export interface RegistrySettings {
@@ -21,17 +20,29 @@ const restMs = 30_000;
 /** While another server may have it, one in trouble is not waited for. */
 const impatient = { attempts: 2, longestDelayMs: 2_000 };
 
+/** Until when servers that could not be reached are asked last, by their origin: milliseconds since 1970. */
+export type Rests = Map<string, number>;
+
 /** One repository, on as many servers as it may be on. */
 export class Repository {
   readonly reference: Reference;
   readonly #clients: readonly EndpointClient[];
   readonly #patience: Patience;
-  readonly #restUntil = new Map<EndpointClient, number>();
+  readonly #rests: Rests;
 
-  constructor(reference: Reference, clients: readonly EndpointClient[], patience: Patience) {
+  constructor(
+    reference: Reference,
+    { clients, patience, rests }: { clients: readonly EndpointClient[]; patience: Patience; rests: Rests },
+  ) {
     this.reference = reference;
     this.#clients = clients;
     this.#patience = patience;
+    this.#rests = rests;
+  }
+
+  /** Without tag and digest. */
+  get name(): string {
+    return `${this.reference.registry}/${this.reference.repository}`;
   }
 
   /**
@@ -44,7 +55,7 @@ export class Repository {
     ask: (client: EndpointClient, patience: Patience) => Promise<T>,
   ): Promise<T> {
     const able = this.#clients.filter(({ endpoint }) => endpoint.capabilities.includes(capability));
-    const inOrder = able.toSorted((a, b) => Number(this.#rests(a)) - Number(this.#rests(b)));
+    const inOrder = able.toSorted((a, b) => Number(this.#isResting(a)) - Number(this.#isResting(b)));
     const failed: { readonly client: EndpointClient; readonly error: ImgctlError }[] = [];
     for (const [i, client] of inOrder.entries()) {
       const isLast = i === inOrder.length - 1;
@@ -54,15 +65,15 @@ export class Repository {
         signal?.throwIfAborted();
         const error = toImgctlError(thrown);
         if (hasCode(error, 'internal', 'interrupted')) throw error;
-        if (hasCode(error, 'registry_unreachable')) this.#restUntil.set(client, Date.now() + restMs);
+        if (hasCode(error, 'registry_unreachable')) this.#rests.set(client.url.origin, Date.now() + restMs);
         failed.push({ client, error });
       }
     }
     throw this.#failure(failed);
   }
 
-  #rests(client: EndpointClient): boolean {
-    return Date.now() < (this.#restUntil.get(client) ?? 0);
+  #isResting({ url }: EndpointClient): boolean {
+    return Date.now() < (this.#rests.get(url.origin) ?? 0);
   }
 
   /** In the order of the configuration: the registry itself says best why it is not there. */
@@ -87,17 +98,4 @@ export class Repository {
       cause: last.error,
     });
   }
-}
-
-/** @throws what `endpointsOf` does */
-export async function openRepository(
-  reference: Reference,
-  settings: RegistrySettings,
-  transport: Transport,
-): Promise<Repository> {
-  const endpoints = await settings.endpointsOf(reference);
-  const clients = endpoints.map(
-    (endpoint) => new EndpointClient(endpoint, transport, () => settings.credentialsOf(endpoint)),
-  );
-  return new Repository(reference, clients, settings.patience ?? defaultPatience);
 }

@@ -87,7 +87,7 @@ describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
 
   it('names the image that the registry does not have, and leaves no file', async () => {
     const result = await create('none.tar', `${registry.host}/shop/none:7`);
-    expect(result).toMatchObject({ status: 1, stderr: expect.stringContaining('[image_unknown]') });
+    expect(result).toMatchObject({ status: 4, stderr: expect.stringContaining('[image_unknown]') });
     expect(result.stderr).toContain('shop/none:7');
     await expect(readFile(join(dir, 'none.tar'))).rejects.toMatchObject({ code: 'ENOENT' });
   });

@@ -55,7 +55,11 @@ describe('the exit status of an error before any outcome', () => {
     ['image_unknown', 1],
     ['internal', 1],
   ])('%s is %i', (code, status) => {
-    expect(statusOfError(code)).toBe(status);
+    expect(statusOfError({ code, context: {} })).toBe(status);
+  });
+
+  it('is 4 where it is a registry that does not have an image', () => {
+    expect(statusOfError({ code: 'image_unknown', context: { registry: 'registry.example.com' } })).toBe(4);
   });
 });
 

@@ -6,12 +6,15 @@ import { smallArchive } from '../agent/archives.ts';
 import { type AgentProcess, startAgent } from '../support/agent-process.ts';
 import { becomes } from '../support/becomes.ts';
 import { runCli } from '../support/cli.ts';
+import { type FakeRegistry, startFakeRegistry } from '../support/registry/fake-registry.ts';
 
 describe('imgctl images dir status', () => {
   let dir: string;
   let agents: AgentProcess[] = [];
   let env: Record<string, string>;
+  let registry: FakeRegistry;
   beforeAll(async () => {
+    registry = await startFakeRegistry();
     dir = await mkdtemp(join(tmpdir(), 'imgctl-images-dir-cli-'));
     const tokenFile = join(dir, 'token');
     const images = join(dir, 'images');
@@ -19,7 +22,7 @@ describe('imgctl images dir status', () => {
     await writeFile(tokenFile, 'the-token-of-this-cluster\n', { mode: 0o600 });
     await writeFile(join(images, 'good.tar'), smallArchive('app:1'));
     await writeFile(join(images, 'bad.tar'), smallArchive('app:2').subarray(0, 2000));
-    await writeFile(join(images, 'list.txt'), 'app:1\napp:3\n');
+    await writeFile(join(images, 'list.txt'), `app:1\n${registry.host}/app:3\n`);
     agents = await Promise.all(
       [['w1', ['--images-dir', images, '--images-dir-concurrency', '1']] as const, ['w2', []] as const].map(
         ([name, args]) =>
@@ -40,6 +43,7 @@ describe('imgctl images dir status', () => {
   });
   afterAll(async () => {
     await Promise.all(agents.map((agent) => agent.stop()));
+    await registry?.[Symbol.asyncDispose]();
     if (dir) await rm(dir, { recursive: true, force: true });
   });
 
@@ -57,11 +61,11 @@ describe('imgctl images dir status', () => {
       ['w1', 'bad.tar', expect.any(String), 'failed (archive_truncated)', '-'],
       ['w1', 'good.tar', expect.any(String), 'ready', 'docker.io/library/app:1'],
       ['w1', 'list.txt', expect.any(String), expect.any(String), 'docker.io/library/app:1'],
-      ['w1', 'list.txt', expect.any(String), 'failed (pull_unsupported)', 'docker.io/library/app:3'],
+      ['w1', 'list.txt', expect.any(String), 'failed (image_unknown)', `${registry.host}/app:3`],
       ['w2', 'no images directory', '-', '-', '-'],
     ]);
     expect(stderr).toMatch(/^w1: .*bad\.tar: archive_truncated: /m);
-    expect(stderr).toMatch(/^w1: docker\.io\/library\/app:3: pull_unsupported: /m);
+    expect(stderr).toContain(`\nw1: ${registry.host}/app:3: image_unknown: `);
     expect(exit).toBe(0);
   });
 

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chooseContext } from '../../src/discovery/kubernetes/choose-context.ts';
-import { environmentProxy } from '../../src/discovery/kubernetes/environment-proxy.ts';
 import { execCredential } from '../../src/discovery/kubernetes/exec-credential.ts';
 import { findKubeconfig } from '../../src/discovery/kubernetes/find-kubeconfig.ts';
 import { kubernetesDiscovery } from '../../src/discovery/kubernetes/kubernetes-discovery.ts';
 import { ImgctlError } from '../../src/errors.ts';
+import { environmentProxy } from '../../src/streams/environment-proxy.ts';
 import { type KubeApi, kubeconfigOf, kubeNode, startKubeApi } from '../support/kube-api.ts';
 
 let api: KubeApi;

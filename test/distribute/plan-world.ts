@@ -23,7 +23,13 @@ export interface WorldOptions {
   /** The chance of a hop to fail, by reason, and of a node to die at a step. */
   /** So much time passes at a step, told of with how far some got. In milliseconds; absent: no time is told. */
   readonly everyMs?: number;
-  readonly fails?: { readonly node?: number; readonly link?: number; readonly dies?: number };
+  readonly fails?: {
+    readonly node?: number;
+    readonly link?: number;
+    /** Of the first of a route: to get it from the source. */
+    readonly source?: number;
+    readonly dies?: number;
+  };
 }
 
 export interface World {
@@ -85,6 +91,7 @@ export function live({
             `${node} gets a blob twice at once`,
           );
       if (feeders.length === 0) {
+        must(byName.get(route[0] ?? '')?.pulls !== false, `${route[0]} gets nothing from the source`);
         must(
           source.some((blob) => blob.digest === digest),
           'the source is to give what it lacks',
@@ -139,7 +146,9 @@ export function live({
     const dice = random();
     const { node: own = 0, link = 0 } = fails;
     const [blob] = transfer.blobs;
-    if (blob === undefined || dice >= own + link) {
+    const isFirst = transfer.kind === 'relay' && transfer.from === 'source' && transfer.route[0] === node;
+    const inVain = isFirst && random() < (fails.source ?? 0);
+    if (blob === undefined || (!inVain && dice >= own + link)) {
       for (const { digest } of transfer.blobs) holds.get(node)?.add(digest);
       return { ok: true };
     }
@@ -147,7 +156,8 @@ export function live({
     const offset = Math.max(transfer.offset, Math.floor(random() * whole));
     const key = `${node} ${blob.digest}`;
     if (transfer.blobs.length === 1) offsets.set(key, Math.max(offset, offsets.get(key) ?? 0));
-    return { ok: false, offset: offsets.get(key) ?? 0, reason: dice < own ? 'node' : 'link' };
+    const reason = inVain ? 'source' : dice < own ? 'node' : 'link';
+    return { ok: false, offset: offsets.get(key) ?? 0, reason };
   };
 
   /** What was cancelled ends, with what came until then. */
@@ -223,7 +233,14 @@ export function live({
   for (const node of nodes) plan.handle({ type: 'nodeReady', node });
   carryOut();
   for (let step = 0; step < stepLimit && broken.length === 0; step += 1) {
-    if (running.size === 0 && doubtful.size === 0) break;
+    if (running.size === 0 && doubtful.size === 0) {
+      // What nobody got from the source is tried again by whoever waits for it
+      const lost = fails.source === undefined ? [] : plan.unobtainable();
+      must(fails.source !== 0 || lost.length === 0, 'what the source has is lost');
+      if (lost.length === 0) break;
+      for (const { node } of lost) recover(node);
+      carryOut();
+    }
     for (const id of cancelled.splice(0)) cutOff(id);
     if (everyMs !== undefined) pass(everyMs);
     const ids = [...running.keys()];

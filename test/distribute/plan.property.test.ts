@@ -66,6 +66,20 @@ describe('a plan, whatever nodes hold and lack', () => {
     );
   });
 
+  it('does so when nodes read the source themselves, and not all of them, or not always, reach it', () => {
+    const fails = fc.constantFrom({ source: 0 }, { source: 0.3 }, { source: 0.5, node: 0.05, link: 0.03 });
+    fc.assert(
+      fc.property(worlds, fails, ({ nodes, ...world }, fails) => {
+        const whole = world.source.map((blob) => ({ ...blob, offset: 0 }));
+        const first = { relays: true, fetches: true, leads: true, pulls: true, has: [], lacks: whole };
+        const some = nodes.map((node, i) => ({ ...node, ...(i === 0 ? first : { pulls: i % 2 === 0 }) }));
+        const mixed = { ...world, nodes: some, fails };
+        mustHaveAll(mixed, live(mixed));
+      }),
+      runs,
+    );
+  });
+
   it('does so when nothing is relayed, with one blob at a time, or in short chains', () => {
     const ways = fc.constantFrom<Partial<WorldOptions>>(
       { relay: 'off' },

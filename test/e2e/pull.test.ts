@@ -55,13 +55,17 @@ const blobsRead = (requests: readonly string[]) =>
 describe.skipIf(containerdGenerations.length === 0 || !hasRegistry)('images pull onto containerd', () => {
   const daemons: ContainerdDaemon[] = [];
   const agents: AgentProcess[] = [];
+  let registries: string;
 
   beforeAll(async () => {
+    registries = await put('closed.yaml', {
+      configs: { [closed.host]: { auth: user, tls: { ca_file: authority.caFile } } },
+    });
     for (const generation of containerdGenerations) {
       const daemon = await startContainerd(generation);
       daemons.push(daemon);
       const name = `node-${generation.name}`;
-      const args = ['--token-file', tokenFile];
+      const args = ['--token-file', tokenFile, '--registries', registries];
       agents.push(await startAgent({ store: `containerd:${daemon.socket}`, name, args }));
     }
   }, 120_000);
@@ -73,12 +77,9 @@ describe.skipIf(containerdGenerations.length === 0 || !hasRegistry)('images pull
 
   it('brings an image to every node, where its programs run, reads each layer once, and says its digest', async () => {
     await closed.pushArchive(await busyboxOciArchive(dir, { tag: 'docker.io/library/b:1' }), 'team/b:latest');
-    const registries = await put('closed.yaml', {
-      configs: { [closed.host]: { auth: user, tls: { ca_file: authority.caFile } } },
-    });
     const name = `${closed.host}/team/b`;
     const nodes = agents.map(({ address }) => address).join();
-    const args = ['images', 'pull', name, '--registries', registries, '--nodes', nodes];
+    const args = ['images', 'pull', name, '--nodes', nodes];
     const { status, stdout, stderr } = await runCli([...args, '--token-file', tokenFile]);
     expect(stderr).toMatch(new RegExp(`${name}:latest is sha256:[0-9a-f]{64}`));
     expect(stdout).toContain(`Imported 1 image into ${agents.length} nodes`);
@@ -95,6 +96,28 @@ describe.skipIf(containerdGenerations.length === 0 || !hasRegistry)('images pull
       );
     for (const daemon of daemons)
       expect(await daemon.runContainer('k8s.io', `${name}:latest`, ['/bin/echo', 'pulled'])).toBe('pulled\n');
+    expect(agents.map((agent) => agent.log()).join()).not.toContain(user.password);
+  });
+
+  it('does so by the command itself, where that is asked for', async () => {
+    const image = await randomImage({ layers: 2, layerSize: 300_000, seed: 'by the command', gzip: true });
+    await closed.push(image, 'team/c:1');
+    const nodes = agents.map(({ address }) => address).join();
+    const begun = closed.requests().length;
+    const args = [
+      'images',
+      'pull',
+      `${closed.host}/team/c:1`,
+      '--via',
+      'command',
+      '--registries',
+      registries,
+    ];
+    const { status, stdout } = await runCli([...args, '--nodes', nodes, '--token-file', tokenFile]);
+    expect(stdout).toContain(`Imported 1 image into ${agents.length} nodes`);
+    expect(status).toBe(0);
+    // Two layers and the config
+    expect(blobsRead(closed.requests().slice(begun))).toHaveLength(3);
   });
 });
 
@@ -134,7 +157,8 @@ describe.skipIf(!hasRegistry)('images pull', () => {
       '# what we run\n\napp0:1   # the first\n  docker.io/library/app1:1\napp0:1\n',
     );
     const begun = open.requests().length;
-    const args = ['images', 'pull', '-f', list, '--registries', registries, ...nodes, '-o', 'json'];
+    const here = ['--via', 'command', '--registries', registries];
+    const args = ['images', 'pull', '-f', list, ...here, ...nodes, '-o', 'json'];
     const { status, stdout } = await runCli(args);
     expect(status).toBe(0);
     const result = JSON.parse(stdout);
@@ -175,15 +199,21 @@ describe.skipIf(!hasRegistry)('images pull', () => {
   it('ends with status 4 where nobody may have any of them, before any node is asked for room', async () => {
     const ref = `${closed.host}/team/app:1`;
     const registries = await put('untrusted.yaml', { configs: { [closed.host]: { tls: {} } } });
-    const untrusted = await runCli(['images', 'pull', ref, '--registries', registries, ...nodes]);
+    const here = ['images', 'pull', ref, '--via', 'command', '--registries'];
+    const untrusted = await runCli([...here, registries, ...nodes]);
     expect(untrusted.stderr).toContain('[registry_untrusted]');
     expect(untrusted.status).toBe(4);
     const known = await put('known.yaml', {
       configs: { [closed.host]: { tls: { ca_file: authority.caFile } } },
     });
-    const refused = await runCli(['images', 'pull', ref, '--registries', known, ...nodes]);
+    const refused = await runCli([...here, known, ...nodes]);
     expect(refused.stderr).toContain('[registry_unauthorized]');
     expect(refused.status).toBe(4);
+    for (const via of ['node', 'command']) {
+      const unknown = await runCli(['images', 'pull', `${open.host}/hub/no:1`, '--via', via, ...nodes]);
+      expect(unknown.stderr).toContain('[image_unknown]');
+      expect(unknown.status).toBe(4);
+    }
   });
 
   it("logs in with Docker's config.json, or the pull secret of a pod", async () => {
@@ -194,7 +224,7 @@ describe.skipIf(!hasRegistry)('images pull', () => {
     const auth = Buffer.from(`${user.username}:${user.password}`).toString('base64');
     const config = JSON.stringify({ auths: { [`https://${closed.host}/v2/`]: { auth } } });
     await put('config.json', config);
-    const args = ['images', 'pull', ref, '--registries', known, ...nodes];
+    const args = ['images', 'pull', ref, '--via', 'command', '--registries', known, ...nodes];
     expect((await runCli(args, { env: { DOCKER_CONFIG: dir } })).status).toBe(0);
     await using api = await startKubeApi();
     const kubeconfig = await put('kubeconfig', kubeconfigOf(api, await kubeUser(api)));
@@ -209,6 +239,68 @@ describe.skipIf(!hasRegistry)('images pull', () => {
     expect(stderr).not.toContain('Error');
     expect(status).toBe(0);
     expect(api.requests.map(({ pathname }) => pathname)).toEqual(['/api/v1/namespaces/team/secrets/login']);
+    // Nodes are not told of it where everybody could read along, and what is of this machine is not for them
+    const pulling = ['images', 'pull', ref, ...nodes];
+    const plain = await runCli([...pulling, '--pull-secret', 'team/login'], {
+      env: { KUBECONFIG: kubeconfig },
+    });
+    expect(plain.stderr).toContain('--pull-secret would go over plain HTTP');
+    expect(plain.status).toBe(2);
+    const own = await runCli([...pulling, '--registries', known]);
+    expect(own.stderr).toContain('--via command');
+    expect(own.status).toBe(2);
+    expect(api.requests).toHaveLength(1);
+  });
+
+  it('tells nodes of a pull secret over TLS, for this pull alone, and they keep it to themselves', async () => {
+    const trusted = await authority.issue('node', { usages: ['server', 'client'] });
+    const known = await put('known.yaml', {
+      configs: { [closed.host]: { tls: { ca_file: authority.caFile } } },
+    });
+    const safe = await Promise.all(
+      ['safe-1', 'safe-2'].map((name) =>
+        startAgent({
+          store: `oci:${join(dir, name)}`,
+          name,
+          tls: trusted,
+          args: ['--token-file', tokenFile, '--registries', known],
+        }),
+      ),
+    );
+    try {
+      await using api = await startKubeApi();
+      const kubeconfig = await put('kubeconfig', kubeconfigOf(api, await kubeUser(api)));
+      const auth = Buffer.from(`${user.username}:${user.password}`).toString('base64');
+      const config = JSON.stringify({ auths: { [closed.host]: { auth } } });
+      api.faults.push((_, response) => {
+        const data = { '.dockerconfigjson': Buffer.from(config).toString('base64') };
+        response.end(JSON.stringify({ kind: 'Secret', type: 'kubernetes.io/dockerconfigjson', data }));
+      });
+      const list = safe.map(({ address }) => address).join();
+      const args = [
+        'images',
+        'pull',
+        `${closed.host}/team/app:1`,
+        '--nodes',
+        list,
+        '--token-file',
+        tokenFile,
+      ];
+      const pulling = [...args, '--ca-file', authority.caFile];
+      const { status, stdout, stderr } = await runCli([...pulling, '--pull-secret', 'team/login'], {
+        env: { KUBECONFIG: kubeconfig },
+      });
+      expect([status, stderr]).toEqual([0, expect.not.stringContaining('Error')]);
+      const said = [stdout, stderr, ...safe.map((agent) => agent.log())].join();
+      expect(said).not.toContain(user.password);
+      expect(said).not.toContain(auth);
+      await Promise.all(safe.map((agent) => agent.kill('SIGTERM')));
+      await Promise.all(safe.map((agent) => agent.restart()));
+      const second = await runCli([...args.slice(0, 2), `${closed.host}/team/b:latest`, ...pulling.slice(3)]);
+      expect(second.stderr).toContain('[registry_unauthorized]');
+    } finally {
+      for (const agent of safe) await agent.stop();
+    }
   });
 
   it('goes on where a registry broke off, was overloaded, and sent bytes that were damaged', async () => {
@@ -225,31 +317,36 @@ describe.skipIf(!hasRegistry)('images pull', () => {
     expect(status).toBe(0);
   });
 
-  it('does not take nodes for stalled that wait for a registry', async () => {
-    const image = await randomImage({ layers: 1, layerSize: 300_000, seed: 'slow', gzip: true });
-    await using fake = await startFakeRegistry({ tags: { 'app:1': image } });
-    fake.faults.push({
-      path: new RegExp(`${image.layers[0]?.descriptor.digest}`),
-      answer(response, bytes = Buffer.alloc(0)) {
-        response.writeHead(200, { 'content-length': bytes.byteLength });
-        response.write(bytes.subarray(0, 1000));
-        setTimeout(() => response.end(bytes.subarray(1000)), 2_500);
-      },
-    });
-    const args = [
-      'images',
-      'pull',
-      `${fake.host}/app:1`,
-      ...nodes,
-      '--stall-timeout',
-      '1s',
-      '--retries',
-      '0',
-    ];
-    const { status, stdout } = await runCli([...args, '-o', 'json']);
-    expect(JSON.parse(stdout)).toMatchObject({ ok: true });
-    expect(status).toBe(0);
-  });
+  it.each(['node', 'command'])(
+    'takes no node for stalled that waits for a registry (via %s)',
+    async (via) => {
+      const image = await randomImage({ layers: 1, layerSize: 300_000, seed: `slow ${via}`, gzip: true });
+      await using fake = await startFakeRegistry({ tags: { 'app:1': image } });
+      fake.faults.push({
+        path: new RegExp(`${image.layers[0]?.descriptor.digest}`),
+        answer(response, bytes = Buffer.alloc(0)) {
+          response.writeHead(200, { 'content-length': bytes.byteLength });
+          response.write(bytes.subarray(0, 1000));
+          setTimeout(() => response.end(bytes.subarray(1000)), 2_500);
+        },
+      });
+      const args = [
+        'images',
+        'pull',
+        `${fake.host}/app:1`,
+        '--via',
+        via,
+        ...nodes,
+        '--stall-timeout',
+        '1s',
+        '--retries',
+        '0',
+      ];
+      const { status, stdout } = await runCli([...args, '-o', 'json']);
+      expect(JSON.parse(stdout)).toMatchObject({ ok: true });
+      expect(status).toBe(0);
+    },
+  );
 
   it('names the registry where it gives bytes that are not those of their digest', async () => {
     const image = await randomImage({ layers: 1, layerSize: 200_000, seed: 'damaged' });

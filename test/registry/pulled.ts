@@ -1,7 +1,7 @@
 import type { Digest } from '../../src/image/digest.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { type Credential, ownEndpoint, type RegistryEndpoint } from '../../src/image/registry-endpoint.ts';
-import type { ImageSource } from '../../src/image/source.ts';
+import type { BlobSource } from '../../src/image/source.ts';
 import {
   openRegistryImages,
   type RegistryImages,
@@ -38,6 +38,6 @@ export function pull(
   );
 }
 
-export async function readAll(source: ImageSource, digest: Digest, offset = 0): Promise<Buffer> {
+export async function readAll(source: BlobSource, digest: Digest, offset = 0): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(source.read(digest, offset)));
 }

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Credential } from '../../src/image/registry-endpoint.ts';
+import { RegistryFinder } from '../../src/bundle/registry-finder.ts';
+import { parseReference } from '../../src/image/reference.ts';
+import { type Credential, ownEndpoint } from '../../src/image/registry-endpoint.ts';
 import { parseChallenges } from '../../src/registry/challenge.ts';
 import { retryAfterMs } from '../../src/registry/retry-after.ts';
 import { randomImage } from '../support/archives.ts';
@@ -63,6 +65,23 @@ describe('a registry that wants a token', () => {
       'repository:team/app:pull',
       'repository:other:pull',
     ]);
+  });
+
+  it('gives one for all images of a repository that are looked up one after the other', async () => {
+    await using finder = new RegistryFinder(
+      { endpointsOf: async (reference) => [ownEndpoint(reference)], credentialsOf: async () => [me] },
+      { kind: 'all' },
+    );
+    const find = async (name: string) => {
+      const { target, source } = await finder.find(parseReference(name));
+      await readAll(source, target.digest);
+    };
+    await find(ref());
+    const connections = new Set(registry.requests.map(({ port }) => port));
+    const before = registry.requests.length;
+    await find(`${registry.host}/team/app@${image.target.digest}`);
+    expect(asked()).toHaveLength(1);
+    for (const { port } of registry.requests.slice(before)) expect(connections).toContain(port);
   });
 
   it('is given one that everybody may have, where there is no password, or an old one', async () => {

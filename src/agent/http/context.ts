@@ -12,6 +12,7 @@ import type { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
+import type { NodeRegistries } from '../registries/node-registries.ts';
 import type { RelayBuffers } from '../relay/buffers.ts';
 import type { Stopping } from '../stopping.ts';
 import type { StorePulse } from '../store-pulse.ts';
@@ -31,6 +32,7 @@ export interface AgentContext {
   readonly stopping: Stopping;
   readonly limits: AgentLimits;
   readonly peers: PeerClients;
+  readonly registries: NodeRegistries;
   /** What goes to other nodes. */
   readonly uplink: Uplink;
   /** Of the blobs that pass through. */

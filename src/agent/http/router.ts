@@ -15,6 +15,7 @@ import { serveMetrics } from './handlers/metrics.ts';
 import { serveMicrok8s } from './handlers/microk8s.ts';
 import { serveNode } from './handlers/node.ts';
 import { servePeersCheck } from './handlers/peers-check.ts';
+import { serveRegistryImage } from './handlers/registry-image.ts';
 import { whoIs } from './who.ts';
 
 declare module 'fastify' {
@@ -83,6 +84,7 @@ export async function createRouter(agent: AgentContext): Promise<FastifyInstance
     serveArchiveImport,
     serveMicrok8s,
     servePeersCheck,
+    serveRegistryImage,
     serveHealth,
     serveMetrics,
   ])

@@ -43,7 +43,6 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   unpack_unsupported: 501,
   image_unverified: 500,
   pull_failed: 502,
-  pull_unsupported: 501,
 
   node_unreachable: 502,
   node_unauthorized: 401,

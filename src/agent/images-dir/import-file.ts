@@ -2,17 +2,13 @@ import { errorFromWire } from '../../agent-api/errors.ts';
 import type { ImageStatus } from '../../agent-api/schemas.ts';
 import { openArchive } from '../../archive/archive.ts';
 import { openInput } from '../../archive/input.ts';
-import { distribute } from '../../distribute/fan-out.ts';
 import { ImgctlError } from '../../errors.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
-import { createLocalNode } from '../../transfer/local-node.ts';
 import { archiveIntoStore } from '../archive-into-store.ts';
+import { importSource } from '../import-source.ts';
 
 /** How the images of the directory are brought, whatever they come from: every platform that is at hand, pinned. */
 export const directoryRules = { pin: true, platforms: ['all'] };
-
-/** A store that does nothing for so long is given up, and tried again later. Milliseconds. */
-const stallTimeoutMs = 300_000;
 
 /**
  * Imports the archive at `path`. One that is not compressed is read in place, and of it only what the store lacks; of
@@ -36,24 +32,9 @@ export async function importFile(
 
 async function importPlain(
   path: string,
-  { store, owner, writers, labels }: ImportOptions,
+  options: ImportOptions,
   signal: AbortSignal,
 ): Promise<readonly ImageStatus[]> {
   await using source = await openArchive({ kind: 'path', path }, { signal });
-  const node = createLocalNode(store, { name: owner, owner, version: '', writers, labels });
-  const [outcome] = await distribute({
-    nodes: [{ name: owner, address: '', node }],
-    source,
-    declaration: directoryRules,
-    retries: 0,
-    stallTimeoutMs,
-    strict: false,
-    signal,
-    onEvent: () => {},
-  });
-  signal.throwIfAborted();
-  const { images = [], error } = outcome ?? {};
-  // Where only some of the images failed, each says why
-  if (error !== undefined && images.length === 0) throw error;
-  return images;
+  return await importSource(source, directoryRules, options, signal);
 }

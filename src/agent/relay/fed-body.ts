@@ -5,6 +5,7 @@ import { readAhead } from '../../streams/read-ahead.ts';
 import { noPeerServed, servedWrongBytes } from '../../transfer/fetch/fetch-errors.ts';
 import { SourcePeer } from '../../transfer/fetch/source-peer.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
+import type { Feed } from './fetch-along.ts';
 
 /** What comes slower than this in the time that a stall takes is a stall too, in bytes. */
 const trickleBytes = 8 * 1024;
@@ -25,7 +26,7 @@ export interface FedBodyOptions {
  * A blob's bytes as a peer that has it whole sends them: one stream, in order, no faster than it is read, so that it can
  * go on along a route as what a client sends does. Where a peer fails the next one goes on from there.
  */
-export class FedBody implements Disposable {
+export class FedBody implements Feed {
   readonly #options: FedBodyOptions;
   readonly #sources: readonly SourcePeer[];
   readonly #ended = new AbortController();

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { ImgctlError, toImgctlError } from '../../errors.ts';
 import type { CommandContext } from '../context.ts';
 import { addValue, parseCount, parseRate } from '../parse-values.ts';
+import { addRegistryPlaces } from '../registry-options.ts';
 import { programVersion } from '../version.ts';
 
 const examples = `
@@ -40,13 +41,15 @@ interface Options {
   readonly insecureHttp?: boolean;
   readonly maxImports?: number;
   readonly maxRate?: number;
+  readonly registries?: string;
+  readonly hostsDir?: string;
   readonly imagesDir?: string;
   readonly imagesDirConcurrency?: number;
   readonly imagesDirPrune?: boolean;
 }
 
 export function agentRunCommand(context: CommandContext): Command {
-  return new Command('run')
+  const command = new Command('run')
     .summary('run the agent')
     .description('Runs the agent until it is stopped (SIGTERM, Ctrl-C).')
     .option(
@@ -80,7 +83,8 @@ export function agentRunCommand(context: CommandContext): Command {
       '--max-rate <rate>',
       'bound of what goes to other nodes, whatever imports ask for: 200M is 200 Mbit/s (env: IMGCTL_MAX_RATE)',
       parseRate,
-    )
+    );
+  return addRegistryPlaces(command)
     .option(
       '--images-dir <dir>',
       'put the images of archives and lists (.txt) in this directory into the store, pinned, while it runs (env: IMGCTL_IMAGES_DIR)',

@@ -13,22 +13,22 @@ import type { PullOptions } from '../pull.ts';
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts';
 
 const examples = `
-Each layer is read from the registry once, by this command, and streamed to the nodes, which pass it on to each
-other: nothing is kept here. Layers that the nodes have are not read. A name without a tag means latest; what it
-means now is said by its digest.
+Each layer is read from the registry once, by one of the nodes, which streams it to the others: nothing goes through
+this machine. Where only this machine reaches the registry, --via command reads it here. Layers that the nodes have
+are not read. A name without a tag means latest; what it means now is said by its digest.
 
-Mirrors, certificates and credentials are those that the cluster uses: imgctl registries explain REF says which.
-HTTPS_PROXY, HTTP_PROXY and NO_PROXY are heeded.
+The nodes use the mirrors, certificates, credentials and proxies that they have (imgctl agent run --registries). With
+--via command those of this machine are used: imgctl registries explain REF says which.
 
 Examples:
   imgctl images pull nginx:1.27 registry.example.com/team/app:1
-  imgctl images pull -f images.txt --registries /etc/rancher/k3s/registries.yaml
   imgctl images pull registry.example.com/team/app:1 --pull-secret team/registry-login
+  imgctl images pull -f images.txt --via command --registries /etc/rancher/k3s/registries.yaml
   imgctl images pull nginx --platform linux/arm64 --dry-run`;
 
 type Options = PullOptions &
   NodeOptions &
-  RegistryOptions & { readonly file?: string[]; readonly via: 'command' };
+  RegistryOptions & { readonly file?: string[]; readonly via: 'node' | 'command' };
 
 export function imagesPullCommand(context: CommandContext): Command {
   const command = new Command('pull')
@@ -44,14 +44,14 @@ export function imagesPullCommand(context: CommandContext): Command {
   );
   addBringingOptions(command)
     .addOption(
-      new Option('--max-parallel <n>', 'large layers that are pulled at once')
+      new Option('--max-parallel <n>', 'images that are pulled at once')
         .argParser(parseCount(1, 64))
         .default(1),
     )
     .addOption(
-      new Option('--via <way>', 'who pulls: this command, for all nodes')
-        .choices(['command'])
-        .default('command'),
+      new Option('--via <way>', 'who pulls: the nodes, each layer one of them; or this command for all')
+        .choices(['node', 'command'])
+        .default('node'),
     )
     .addOption(maxRateOption())
     .option('--strict', 'send nothing to anybody unless every node can take the images')
@@ -63,14 +63,19 @@ export function imagesPullCommand(context: CommandContext): Command {
       const { withDefaults } = await import('../import-defaults.ts');
       const options = await withDefaults<Options>(self, io);
       const { readReferences } = await import('../read-references.ts');
-      const { registryAccess } = await import('../registry-access.ts');
+      const { loginsForNodes, registryAccess } = await import('../registry-access.ts');
       const { connectNodes } = await import('../connect-nodes.ts');
       const { pull } = await import('../pull.ts');
       const reporter = await context.reporter(options);
       // What can be wrong with the command line is told before anybody is asked
       const references = await readReferences(refs, options.file ?? [], () => io.stdin);
-      const access = await registryAccess(options, io, reporter);
+      const access = options.via === 'command' ? await registryAccess(options, io, reporter) : undefined;
       await using connected = await connectNodes(options, io, reporter);
-      context.status = await pull({ references, nodes: connected.nodes, access, options, reporter }, context);
+      const { nodes } = connected;
+      const way =
+        access === undefined
+          ? ({ via: 'node', logins: await loginsForNodes(options, nodes, io) } as const)
+          : ({ via: 'command', access } as const);
+      context.status = await pull({ references, nodes, way, options, reporter }, context);
     });
 }

@@ -3,8 +3,8 @@ import type { Cluster } from '@kubernetes/client-node/dist/config_types.js';
 import type { RequestContext } from '@kubernetes/client-node/dist/gen/http/http.js';
 import { Agent, type Dispatcher } from 'undici';
 import { ImgctlError } from '../../errors.ts';
+import { environmentProxy } from '../../streams/environment-proxy.ts';
 import type { ChosenContext } from './choose-context.ts';
-import { environmentProxy } from './environment-proxy.ts';
 import type { SettledUser } from './user-credentials.ts';
 
 /** The API server of a context, and how it is spoken to. */

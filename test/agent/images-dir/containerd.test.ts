@@ -8,6 +8,7 @@ import { becomes } from '../../support/becomes.ts';
 import { imageOf } from '../../support/blobs.ts';
 import { type ContainerdDaemon, startContainerd } from '../../support/containerd/daemon.ts';
 import { busyboxDockerArchive, busyboxOciArchive } from '../../support/images.ts';
+import { hasRegistry, startRegistry as startDockerRegistry } from '../../support/registry/docker-registry.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
 import { ociArchive } from '../archives.ts';
 import { ImagesNode } from './images-node.ts';
@@ -81,6 +82,33 @@ describeContainerd('an images directory in front of containerd', (generation) =>
       { name, state: 'ready', digest: image.target.digest },
     ]);
     expect((await listed('images', name)).join()).toContain('io.cattle.k3s.pinned=pinned');
+  });
+
+  it.skipIf(!hasRegistry)('pulls it itself where there is no CRI, as the same, so that it runs', async () => {
+    const without = await startContainerd(generation, { cri: false });
+    try {
+      const archive = await busyboxOciArchive(scratch, { tag: 'docker.io/library/b:1' });
+      await using registry = await startDockerRegistry();
+      await registry.pushArchive(archive, 'team/busybox:1');
+      const name = `${registry.host}/team/busybox:1`;
+      const openWithout = () => openContainerdStore({ address: without.socket, namespace: 'k8s.io' });
+      await using node = await ImagesNode.start({ open: openWithout }, (directory) =>
+        writeFile(`${directory}/images.txt`, `${registry.host}/team/nothing:1\n${name}\n`),
+      );
+
+      const { images } = await node.failed('images.txt');
+      expect(images).toMatchObject([
+        { name: `${registry.host}/team/nothing:1`, error: { code: 'image_unknown' } },
+        { name, state: 'ready' },
+      ]);
+      expect(await without.runContainer('k8s.io', name, ['/bin/echo', 'pulled'])).toBe('pulled\n');
+      const { stdout } = await without.ctr(['-n', 'k8s.io', 'images', 'ls']);
+      expect(stdout.split('\n').find((line) => line.startsWith(name))).toContain(
+        'io.cattle.k3s.pinned=pinned',
+      );
+    } finally {
+      await without.stop();
+    }
   });
 
   it('leaves no lease without an end behind, and keeps its images over a collection of garbage', async () => {

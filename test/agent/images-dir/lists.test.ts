@@ -1,10 +1,13 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseImageList } from '../../../src/agent/images-dir/image-list.ts';
 import { createMemoryStore } from '../../../src/store/memory/memory-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { becomes } from '../../support/becomes.ts';
 import { imageOf } from '../../support/blobs.ts';
+import { startFakeRegistry } from '../../support/registry/fake-registry.ts';
 import { smallArchive } from '../archives.ts';
 import { ImagesNode, tagsIn } from './images-node.ts';
 
@@ -104,18 +107,52 @@ describe('a list of images', () => {
     expect(node.messages('Image docker.io/library/app:1 has already been pulled')).toHaveLength(1);
   });
 
-  it('says what to do where the store pulls nothing', async () => {
+  it('is pulled by the agent itself where its store pulls nothing, once, with what registries.yaml says', async () => {
+    const image = imageOf(['of a list']);
+    await using registry = await startFakeRegistry({ tags: { 'mirrored/app:1': image } });
+    registry.guard = ({ headers }, response) => {
+      if (headers.authorization === `Basic ${Buffer.from('me:pass-word').toString('base64')}`) return false;
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      return true;
+    };
+    const dir = await mkdtemp(join(tmpdir(), 'imgctl-list-'));
+    const registries = join(dir, 'registries.yaml');
+    const settings = {
+      mirrors: {
+        'r.example.com': { endpoint: [registry.url], rewrite: { '^(.*)$': 'mirrored/$1' } },
+      },
+      configs: { [registry.host]: { auth: { username: 'me', password: 'pass-word' } } },
+    };
+    await writeFile(registries, JSON.stringify(settings));
+    await using node = await ImagesNode.start({ settings: { registries } }, (directory) =>
+      writeFile(`${directory}/images.txt`, 'r.example.com/app:1\n'),
+    );
+
+    const { images } = await node.ready('images.txt');
+    expect(images).toMatchObject([{ name: 'r.example.com/app:1', digest: image.target.digest }]);
+    expect(await node.client.images()).toMatchObject([{ name: 'r.example.com/app:1', pinned: true }]);
+    const [layer] = image.layers;
+    expect(registry.paths().filter((path) => path.includes(String(layer?.descriptor.digest)))).toHaveLength(
+      1,
+    );
+    expect(node.agent.log.join()).not.toContain('pass-word');
+    await rm(dir, { recursive: true });
+  });
+
+  it('is not begun where the registries that were named are no good', async () => {
+    await expect(
+      ImagesNode.start({ settings: { registries: '/nowhere/registries.yaml' } }),
+    ).rejects.toMatchObject({ code: 'config_invalid' });
+  });
+
+  it('says why where no registry has it', async () => {
+    await using registry = await startFakeRegistry();
     await using node = await ImagesNode.start({}, (directory) =>
-      writeFile(`${directory}/images.txt`, 'app:1\n'),
+      writeFile(`${directory}/images.txt`, `${registry.host}/app:1\n`),
     );
 
     const { images } = await node.failed('images.txt');
-    expect(images).toMatchObject([
-      {
-        name: 'docker.io/library/app:1',
-        error: { code: 'pull_unsupported', hint: expect.stringContaining('archive') },
-      },
-    ]);
+    expect(images).toMatchObject([{ name: `${registry.host}/app:1`, error: { code: 'image_unknown' } }]);
     await rm(node.path('images.txt'));
     await becomes(
       () => node.client.imagesDirectory(),

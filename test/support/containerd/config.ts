@@ -8,6 +8,8 @@ export interface DaemonSettings {
   folder: string;
   snapshotter: Snapshotter;
   discardUnpackedLayers: boolean;
+  /** Whether its CRI plugin is on. */
+  cri: boolean;
 }
 
 export const socketIn = (folder: string): string => join(folder, 'containerd.sock');
@@ -22,6 +24,7 @@ export function configToml(settings: DaemonSettings): string {
   return `version = ${modern ? 3 : 2}
 root = ${quote(join(folder, 'root'))}
 state = ${quote(join(folder, 'state'))}
+disabled_plugins = [${settings.cri ? '' : criPlugins.map(quote).join(', ')}]
 
 [grpc]
   address = ${quote(socketIn(folder))}
@@ -75,6 +78,13 @@ function criOf2({ folder, snapshotter, discardUnpackedLayers }: DaemonSettings):
   snapshotter = "${snapshotter}"
 `;
 }
+
+/** Of all generations. */
+const criPlugins = [
+  'io.containerd.grpc.v1.cri',
+  'io.containerd.cri.v1.images',
+  'io.containerd.cri.v1.runtime',
+];
 
 /** A TOML basic string; JSON's escapes are a subset of TOML's. */
 const quote = (text: string): string => JSON.stringify(text);

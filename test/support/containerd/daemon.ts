@@ -31,6 +31,8 @@ export interface DaemonOptions {
   discardUnpackedLayers?: boolean;
   /** Default: overlayfs where the file system allows it, else native. */
   snapshotter?: Snapshotter;
+  /** Whether its CRI plugin is on, as it is by default. */
+  cri?: boolean;
   /** The folder of a daemon that ended, of this generation or another, to go on with. `stop()` then leaves it there. */
   root?: string;
 }
@@ -53,12 +55,15 @@ export async function startContainerd(
     options.root ?? realpathSync(mkdtempSync(join(tmpdir(), `imgctl-containerd-${generation.name}-`)));
   mkdirSync(root, { recursive: true });
   const snapshotter = options.snapshotter ?? snapshotterFor(root);
-  const { discardUnpackedLayers = false } = options;
+  const { discardUnpackedLayers = false, cri = true } = options;
   writeFileSync(
     join(root, 'config.toml'),
-    configToml({ generation: generation.name, folder: root, snapshotter, discardUnpackedLayers }),
+    configToml({ generation: generation.name, folder: root, snapshotter, discardUnpackedLayers, cri }),
   );
-  const daemon = new ContainerdDaemon(generation, root, snapshotter, options.root === undefined);
+  const daemon = new ContainerdDaemon(generation, root, snapshotter, {
+    ownsRoot: options.root === undefined,
+    cri,
+  });
   try {
     await daemon.restart();
   } catch (error) {
@@ -75,16 +80,23 @@ export class ContainerdDaemon {
   readonly socket: string;
   readonly snapshotter: Snapshotter;
   readonly #ownsRoot: boolean;
+  readonly #cri: boolean;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #running = new Set<ChildProcess>();
   #process: ChildProcess | undefined;
 
-  constructor(generation: Generation, root: string, snapshotter: Snapshotter, ownsRoot: boolean) {
+  constructor(
+    generation: Generation,
+    root: string,
+    snapshotter: Snapshotter,
+    { ownsRoot, cri }: { ownsRoot: boolean; cri: boolean },
+  ) {
     this.generation = generation;
     this.root = root;
     this.socket = socketIn(root);
     this.snapshotter = snapshotter;
     this.#ownsRoot = ownsRoot;
+    this.#cri = cri;
     this.#environment = {
       ...process.env,
       // containerd looks for its shim, and the shim for runc, on the PATH: the shim must be this generation's.
@@ -177,7 +189,7 @@ export class ContainerdDaemon {
 
   async #ready(child: ChildProcess): Promise<void> {
     const deadline = Date.now() + readyWithinMs;
-    while (!(await criAnswers(this.socket))) {
+    while (!(await (this.#cri ? criAnswers(this.socket) : this.#answers()))) {
       const problem = hasEnded(child)
         ? 'ended'
         : Date.now() > deadline
@@ -187,6 +199,10 @@ export class ContainerdDaemon {
         throw new Error(`containerd ${this.generation.name} ${problem}; its log ends:\n${this.logTail()}`);
       await delay(20);
     }
+  }
+
+  async #answers(): Promise<boolean> {
+    return (await this.ctr(['version'])).status === 0;
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {

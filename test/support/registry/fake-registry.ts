@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TestBlob, TestImage } from '../archives.ts';
+import type { TestBlob } from '../blobs.ts';
 
 /**
  * A registry that misbehaves: over plain HTTP on loopback, from memory, as the distribution specification has it until
@@ -14,6 +14,8 @@ export interface FakeRegistry extends AsyncDisposable {
     readonly path: string;
     readonly headers: IncomingMessage['headers'];
     readonly body: string;
+    /** Of the client's end of the connection. */
+    readonly port: number | undefined;
   }[];
   /** Each answers one request whose path it is for, in its turn. */
   readonly faults: Fault[];
@@ -29,7 +31,9 @@ export interface Fault {
 
 export interface FakeOptions {
   /** `app:1`, each with the image that it names. */
-  readonly tags?: Readonly<Record<string, TestImage>>;
+  readonly tags?: Readonly<
+    Record<string, { readonly target: TestBlob['descriptor']; readonly blobs: readonly TestBlob[] }>
+  >;
   /** Whether it knows ranges. */
   readonly ranges?: boolean;
 }
@@ -50,13 +54,14 @@ export async function startFakeRegistry({
   const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '', 'http://fake');
     const body = Buffer.concat(await Array.fromAsync(request as AsyncIterable<Buffer>)).toString();
-    registry.requests.push({ path: `${url.pathname}${url.search}`, headers: request.headers, body });
+    const { remotePort: port } = request.socket;
+    registry.requests.push({ path: `${url.pathname}${url.search}`, headers: request.headers, body, port });
     if (registry.guard?.(request, response, body)) return;
     const blob = find(url.pathname);
     const fault = registry.faults.find(({ path }) => path.test(url.pathname));
     if (fault !== undefined) {
       registry.faults.splice(registry.faults.indexOf(fault), 1);
-      return fault.answer(response, blob?.bytes, request);
+      return fault.answer(response, blob && Buffer.from(blob.bytes), request);
     }
     if (blob === undefined) return void response.writeHead(404).end('{"errors":[{"code":"UNKNOWN"}]}');
     const start = ranges ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0;

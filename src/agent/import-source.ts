@@ -1,0 +1,38 @@
+import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
+import { distribute } from '../distribute/fan-out.ts';
+import type { ImageSource } from '../image/source.ts';
+import type { ImportOptions } from '../transfer/import.ts';
+import { createLocalNode } from '../transfer/local-node.ts';
+
+/** A store that does nothing for so long is given up. Milliseconds. */
+const stallTimeoutMs = 300_000;
+
+/**
+ * Images of any source into this node's own store, only what it lacks. Answers what became of each.
+ * @throws ImgctlError those of reading the source, and of importing where it did not come as far as the images
+ */
+export async function importSource(
+  source: ImageSource & { waitedAt?(): number },
+  rules: Omit<Declaration, 'images' | 'documents'>,
+  { store, owner, writers, labels }: ImportOptions,
+  signal: AbortSignal,
+): Promise<readonly ImageStatus[]> {
+  const local = createLocalNode(store, { name: owner, owner, version: '', writers, labels });
+  // A store that waits for a registry has not stalled
+  const node = { ...local, ...(source.waitedAt && { waitedAt: () => source.waitedAt?.() ?? 0 }) };
+  const [outcome] = await distribute({
+    nodes: [{ name: owner, address: '', node }],
+    source,
+    declaration: rules,
+    retries: 0,
+    stallTimeoutMs,
+    strict: false,
+    signal,
+    onEvent: () => {},
+  });
+  signal.throwIfAborted();
+  const { images = [], error } = outcome ?? {};
+  // Where only some of the images failed, each says why
+  if (error !== undefined && images.length === 0) throw error;
+  return images;
+}
