@@ -32,6 +32,8 @@ export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #grants = new Map<string, Grant>();
   readonly #asking = new Map<string, Promise<string | undefined>>();
+  /** Also what is refused by now. */
+  readonly #sent = new Set<string>();
   #candidates: Promise<readonly (Credential | undefined)[]> | undefined;
 
   constructor(options: AuthorizerOptions) {
@@ -44,8 +46,7 @@ export class Authorizer {
     const own = candidates.flatMap((credential) =>
       credential === undefined ? [] : credential.kind === 'password' ? credential.password : credential.token,
     );
-    const sent = [...this.#grants.values()].map(({ header }) => header.split(' ')[1] ?? '');
-    return [...own, ...sent].filter((secret) => secret !== '');
+    return [...own, ...this.#sent].filter((secret) => secret !== '');
   }
 
   /** What to send at first: undefined where nothing is known yet. */
@@ -100,6 +101,7 @@ export class Authorizer {
       for (const challenge of challenges) {
         const made = await this.#answer(challenge, scope, candidates[candidate], signal);
         if (made === undefined) continue;
+        this.#sent.add(made.header.replace(/^\S+ /, ''));
         this.#grants.set(scope, { ...made, candidate, challenge, proven: false });
         return made.header;
       }

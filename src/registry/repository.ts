@@ -54,11 +54,16 @@ export class Repository {
         signal?.throwIfAborted();
         const error = toImgctlError(thrown);
         if (hasCode(error, 'internal', 'interrupted')) throw error;
-        if (hasCode(error, 'registry_unreachable')) this.#restUntil.set(client, Date.now() + restMs);
+        if (hasCode(error, 'registry_unreachable')) this.leaveAlone(client);
         failed.push({ client, error });
       }
     }
     throw this.#failure(failed);
+  }
+
+  /** For a while it is asked last. */
+  leaveAlone(client: EndpointClient): void {
+    this.#restUntil.set(client, Date.now() + restMs);
   }
 
   #rests(client: EndpointClient): boolean {
@@ -89,7 +94,7 @@ export class Repository {
   }
 }
 
-/** @throws what `endpointsOf` does */
+/** @throws what `endpointsOf` does, and `reference_invalid` where an endpoint has no address */
 export async function openRepository(
   reference: Reference,
   settings: RegistrySettings,
