@@ -18,7 +18,9 @@ export async function renderRegistries(
     .filter(([, { rewrites }]) => rewrites.length > 0)
     .map(([name]) => name);
   if (withRewrites.length > 0)
-    reporter.warn(`only the containerd of K3s and RKE2 follows the rewrites of ${withRewrites.join(', ')}`);
+    reporter.warn(
+      `only the containerd of K3s and RKE2, and imgctl, follow the rewrites of ${withRewrites.join(', ')}`,
+    );
   const files = await writeHosts(to, renderHosts(file));
   const lines =
     files.length === 0 ? [`${file.path} configures no registry.`] : files.map((path) => `Wrote ${path}`);

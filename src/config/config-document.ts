@@ -86,6 +86,17 @@ export function plainValue({ yaml, path }: ConfigDocument): unknown {
   }
 }
 
+/** The same with numbers and words such as `yes` as they are written: where they are meant as text. */
+export function writtenValue(document: ConfigDocument): unknown {
+  visit(document.yaml, {
+    Scalar: (_, node) => {
+      const isText = typeof node.value === 'string' || node.value === null;
+      if (!isText && node.source !== undefined) node.value = node.source;
+    },
+  });
+  return plainValue(document);
+}
+
 /** The problem as an error that names file, line, column and key. */
 export function problemError(
   { path, yaml, lines }: ConfigDocument,

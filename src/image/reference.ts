@@ -79,6 +79,12 @@ export function isReference(text: string): boolean {
   }
 }
 
+/** Whether images can be of it: a host, perhaps with a port. `index.docker.io` is not: its images are `docker.io`'s. */
+export function isRegistry(text: string): boolean {
+  const image = `${text}/x`;
+  return isReference(image) && parseReference(image).registry === text;
+}
+
 /** The whole name, as stores and the kubelet know it: `docker.io/library/nginx:latest`. */
 export function formatReference(reference: Reference): string {
   return `${reference.registry}/${reference.repository}${versionOf(reference)}`;

@@ -46,7 +46,7 @@ export class Authorizer {
     const own = candidates.flatMap((credential) =>
       credential === undefined ? [] : credential.kind === 'password' ? credential.password : credential.token,
     );
-    return [...this.#sent, ...own].filter((secret) => secret !== '');
+    return [...own, ...this.#sent].filter((secret) => secret !== '');
   }
 
   /** What to send at first: undefined where nothing is known yet. */
@@ -101,7 +101,7 @@ export class Authorizer {
       for (const challenge of challenges) {
         const made = await this.#answer(challenge, scope, candidates[candidate], signal);
         if (made === undefined) continue;
-        this.#sent.add(made.header.split(' ')[1] ?? '');
+        this.#sent.add(made.header.replace(/^\S+ /, ''));
         this.#grants.set(scope, { ...made, candidate, challenge, proven: false });
         return made.header;
       }

@@ -6,8 +6,9 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Longer than any server's. */
+/** Longer, and more, than any server's: each is answered, some with a password. */
 const maxLength = 8192;
+const maxChallenges = 4;
 const token = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
 const quoted = /"((?:[^"\\]|\\.)*)"/y;
 const plain = /[^\s",]+/y;
@@ -30,6 +31,7 @@ export function parseChallenges(header: string | readonly string[] | undefined):
     const word = take(token)?.[0];
     if (word === undefined) return challenges;
     if (take(equals) === null) {
+      if (challenges.length === maxChallenges) return challenges;
       challenges.push({ scheme: word.toLowerCase(), parameters: Object.create(null) });
       continue;
     }

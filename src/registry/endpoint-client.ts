@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { hasCode, type ImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError } from '../errors.ts';
 import type { Credential, RegistryEndpoint } from '../image/registry-endpoint.ts';
 import { Authorizer } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
@@ -52,13 +52,16 @@ export class EndpointClient {
   readonly #authorizer: Authorizer;
   readonly #scope: string;
 
+  /** @throws ImgctlError `reference_invalid` */
   constructor(
     endpoint: RegistryEndpoint,
     transport: Transport,
     credentials: () => Promise<readonly Credential[]>,
   ) {
     this.endpoint = endpoint;
-    this.url = new URL(endpoint.url);
+    const url = URL.parse(endpoint.url);
+    if (url === null) throw noAddress(endpoint);
+    this.url = url;
     this.#transport = transport;
     this.#scope = `repository:${endpoint.repository}:pull`;
     this.#authorizer = new Authorizer({ transport, registry: this.url, tls: endpoint.tls, credentials });
@@ -85,6 +88,7 @@ export class EndpointClient {
         const hopeless = !hasCode(thrown, 'registry_unreachable') || thrown.context.reason === 'ENOTFOUND';
         if (hopeless || signal?.aborted) throw thrown;
         error = thrown;
+        delayMs = Math.max(delayMs, Number(thrown.context.retryAfterMs ?? 0));
       }
       if (attempt >= patience.attempts || delayMs > patience.longestDelayMs) throw error;
       await sleep(delayMs, undefined, signal === undefined ? {} : { signal });
@@ -173,14 +177,31 @@ export class EndpointClient {
       if (!(error instanceof Error)) throw error;
     }
     // A server may send back what it was told
-    for (const secret of await this.#authorizer.secrets()) said = said.replaceAll(secret, '[credentials]');
+    for (const secret of await this.#secrets()) said = said.replaceAll(secret, '[credentials]');
     return refusedError({ status, host: this.url.host, what }, said);
+  }
+
+  /** The longest first: one may be part of another. Headers that are configured may be any of `scheme secret`. */
+  async #secrets(): Promise<string[]> {
+    const configured = Object.values(this.endpoint.headers ?? {}).flatMap((value) => [
+      value,
+      value.replace(/^\S+ /, ''),
+    ]);
+    const all = [...(await this.#authorizer.secrets()), ...configured];
+    return all.filter((secret) => secret !== '').toSorted((a, b) => b.length - a.length);
   }
 
   /** What broke while a body was read. */
   broken(thrown: unknown, signal: AbortSignal | undefined): ImgctlError {
     return connectionError(thrown, this.url, signal);
   }
+}
+
+/** What a name of an image may be, and no server's: `256.1.1.1`, a port above 65535. */
+function noAddress({ url }: RegistryEndpoint): ImgctlError {
+  return new ImgctlError('reference_invalid', `${url} is no address of a registry`, {
+    hint: 'Check the host and the port that the image is named by.',
+  });
 }
 
 /** The words of an error document of the distribution specification; none of what is something else. */

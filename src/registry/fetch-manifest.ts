@@ -1,4 +1,4 @@
-import { ImgctlError } from '../errors.ts';
+import { hasCode, ImgctlError } from '../errors.ts';
 import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
 import { type Digest, digestAlgorithm, digestOf, isDigest } from '../image/digest.ts';
 import { maxDocumentBytes, parseJson } from '../image/documents.ts';
@@ -74,15 +74,15 @@ function mediaTypeOf(
   header: string | string[] | undefined,
   what: string,
 ): string {
-  const json = parseJson(bytes);
-  const served = typeof header === 'string' ? (header.split(';')[0] ?? '').trim() : '';
-  const known = [json.mediaType, served].find(
+  const json = objectIn(bytes);
+  const served = typeof header === 'string' && json !== undefined ? (header.split(';')[0] ?? '').trim() : '';
+  const known = [json?.mediaType, served].find(
     (type): type is string => typeof type === 'string' && (isIndexType(type) || isManifestType(type)),
   );
   if (known !== undefined) return known;
-  if (json.schemaVersion === 2 && Array.isArray(json.manifests)) return mediaTypes.ociIndex;
-  if (json.schemaVersion === 2 && typeof json.config === 'object') return mediaTypes.ociManifest;
-  const old = json.schemaVersion === 1;
+  if (json?.schemaVersion === 2 && Array.isArray(json.manifests)) return mediaTypes.ociIndex;
+  if (json?.schemaVersion === 2 && typeof json.config === 'object') return mediaTypes.ociManifest;
+  const old = json?.schemaVersion === 1;
   throw protocolError(
     client.url.host,
     old
@@ -90,6 +90,16 @@ function mediaTypeOf(
       : `what it gives as ${what} is no image manifest`,
     old ? 'Push the image again with a tool of this decade.' : undefined,
   );
+}
+
+/** Undefined for what is no JSON: the page of a login, say. */
+function objectIn(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return parseJson(bytes);
+  } catch (error) {
+    if (!hasCode(error, 'document_invalid')) throw error;
+    return undefined;
+  }
 }
 
 function mismatch(client: EndpointClient, wanted: Digest, actual: Digest): ImgctlError {

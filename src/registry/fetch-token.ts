@@ -3,6 +3,7 @@ import { type Credential, type EndpointTls, isLoopback } from '../image/registry
 import type { Challenge } from './challenge.ts';
 import { leave, readBounded } from './read-bounded.ts';
 import { connectionError, protocolError, tokenServerError } from './registry-errors.ts';
+import { retryAfterMs } from './retry-after.ts';
 import type { Answer, Transport } from './transport.ts';
 
 /** Token servers, as the distribution project's documents on token and OAuth 2 authentication have them. */
@@ -31,9 +32,9 @@ const defaultSeconds = 60;
 const maxSeconds = 24 * 3600;
 
 const tokenSchema = z.object({
-  token: z.string().optional(),
-  access_token: z.string().optional(),
-  expires_in: z.number().optional(),
+  token: z.string().nullish(),
+  access_token: z.string().nullish(),
+  expires_in: z.number().nullish(),
 });
 
 /** Undefined where the server does not take the credential. @throws ImgctlError `registry_failed`, `registry_unreachable` */
@@ -109,15 +110,15 @@ export function basicHeader({ username, password }: Extract<Credential, { kind: 
 async function readToken(answer: Answer, realm: URL, now: number): Promise<Token> {
   if (answer.statusCode !== 200) {
     await leave(answer);
-    throw tokenServerError(realm.host, answer.statusCode);
+    throw tokenServerError(realm.host, answer.statusCode, retryAfterMs(answer.headers['retry-after']));
   }
   const bytes = await readBounded(answer, maxTokenBytes);
-  const { token, access_token, expires_in = defaultSeconds } = parseToken(bytes);
+  const { token, access_token, expires_in } = parseToken(bytes);
   const value = token || access_token || '';
   // What goes into a header must be able to stand there
   if (!/^[\x21-\x7e]+$/.test(value))
     throw protocolError(realm.host, 'what its token server gave is no token');
-  const seconds = Math.min(Math.max(expires_in, defaultSeconds), maxSeconds);
+  const seconds = Math.min(Math.max(expires_in ?? 0, defaultSeconds), maxSeconds);
   return { value, expiresAt: now + seconds * 1000 };
 }
 

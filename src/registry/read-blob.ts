@@ -14,11 +14,26 @@ export interface RegistryBlob {
   readonly in: readonly Repository[];
 }
 
-/** A body that breaks this often without a byte in between is given up. */
+/** A body that breaks this often with next to nothing in between is given up. */
 const maxFruitless = 4;
+
+/** What comes more slowly than this, while it is waited for, is broken off. */
+export interface Pace {
+  readonly bytes: number;
+  readonly withinMs: number;
+}
+
+/** Slower than any line that is meant to carry images. */
+const slowest: Pace = { bytes: 16 * 1024, withinMs: 60_000 };
 
 /** What is remembered from one blob to the next. */
 export class BlobReads {
+  readonly pace: Pace;
+
+  constructor(pace: Pace = slowest) {
+    this.pace = pace;
+  }
+
   /** Servers that gave wrong bytes for a blob: they are not asked for it again. */
   readonly spoilt = new Map<Digest, ReadonlySet<string>>();
   readonly waiting = new Waiting();
@@ -59,24 +74,36 @@ export async function* readBlob(
       if (!hasCode(error, 'registry_unreachable')) throw error;
       failure = error;
     }
-    fruitless = at > begun ? 0 : fruitless + 1;
+    const isFruitless = at - begun < reads.pace.bytes;
+    if (isFruitless && at < size) opened.repository.leaveAlone(opened.client);
+    fruitless = isFruitless ? fruitless + 1 : 0;
     if (at < size && fruitless >= maxFruitless) throw failure ?? wrongSize(opened.client, blob);
   }
 }
 
 async function* chunksOf(
   { answer, client, skip }: Opened,
-  { waiting }: BlobReads,
+  { waiting, pace }: BlobReads,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const body = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   let left = skip;
+  let [came, waitedMs] = [0, 0];
+  const next = async () => {
+    const begun = performance.now();
+    const chunk = await waiting.during(nextChunk(body, client, signal));
+    came += chunk?.byteLength ?? 0;
+    waitedMs += performance.now() - begun;
+    if (waitedMs < pace.withinMs) return chunk;
+    if (chunk !== undefined && came < pace.bytes) throw tooSlow(client.url.host);
+    came = waitedMs = 0;
+    return chunk;
+  };
   try {
-    for (let chunk = await waiting.during(nextChunk(body, client, signal)); chunk !== undefined; ) {
+    for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
       const rest = chunk.subarray(Math.min(left, chunk.byteLength));
       left -= chunk.byteLength - rest.byteLength;
       if (rest.byteLength > 0) yield rest;
-      chunk = await waiting.during(nextChunk(body, client, signal));
     }
   } finally {
     answer.body.on('error', () => {}).destroy();
@@ -99,6 +126,7 @@ async function nextChunk(
 interface Opened {
   readonly answer: Answer;
   readonly client: EndpointClient;
+  readonly repository: Repository;
   /** Bytes before those that were asked for: of a server that knows no ranges. */
   readonly skip: number;
 }
@@ -112,10 +140,10 @@ async function open(
   let failure: unknown;
   for (const repository of blob.in) {
     try {
-      return await repository.fromAny('pull', signal, (client, patience) => {
+      return await repository.fromAny('pull', signal, async (client, patience) => {
         if (reads.spoilt.get(blob.digest)?.has(client.url.host))
           throw mismatch(blob.digest, [client.url.host]);
-        return openAt(client, blob, { at, patience, signal });
+        return { ...(await openAt(client, blob, { at, patience, signal })), client, repository };
       });
     } catch (error) {
       signal?.throwIfAborted();
@@ -129,7 +157,7 @@ async function openAt(
   client: EndpointClient,
   blob: RegistryBlob,
   { at, patience, signal }: { at: number; patience: Patience; signal: AbortSignal | undefined },
-): Promise<Opened> {
+): Promise<Pick<Opened, 'answer' | 'skip'>> {
   const { digest, size } = blob;
   const headers: Record<string, string> = at === 0 ? {} : { range: `bytes=${at}-` };
   const what = `${client.endpoint.repository}@${digest}`;
@@ -141,11 +169,18 @@ async function openAt(
     : Number(/^bytes (\d{1,16})-\d{1,16}\/(?:\d{1,16}|\*)$/.exec(String(range))?.[1] ?? Number.NaN);
   const expected = whole ? size : size - at;
   if (starts === (whole ? 0 : at) && (length === undefined || Number(length) === expected))
-    return { answer, client, skip: whole ? at : 0 };
+    return { answer, skip: whole ? at : 0 };
   answer.body.on('error', () => {}).destroy();
   throw whole
     ? wrongSize(client, blob)
     : protocolError(client.url.host, `it gave other bytes of ${what} than those asked for`);
+}
+
+function tooSlow(host: string): ImgctlError {
+  return new ImgctlError('registry_unreachable', `${host} gives next to nothing of what it was asked for`, {
+    hint: 'It may pass: try again.',
+    context: { registry: host, phase: 'pull' },
+  });
 }
 
 function verify(hash: Hash | undefined, { digest }: RegistryBlob, from: Set<string>, reads: BlobReads): void {

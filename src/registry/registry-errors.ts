@@ -10,11 +10,12 @@ const distrusted =
 
 export function connectionError(thrown: unknown, url: URL, signal: AbortSignal | undefined): ImgctlError {
   if (thrown instanceof ImgctlError) return thrown;
-  if (signal?.aborted || isAbortError(thrown))
+  const reason = codeOf(thrown);
+  const refusal = proxyRefusal(thrown);
+  if (signal?.aborted || (isAbortError(thrown) && refusal === undefined))
     return signal?.reason instanceof ImgctlError
       ? signal.reason
       : new ImgctlError('interrupted', 'interrupted', { cause: thrown });
-  const reason = codeOf(thrown);
   const context = { registry: url.host, reason: reason || 'unknown' };
   if (distrusted.test(reason)) {
     return new ImgctlError(
@@ -34,6 +35,13 @@ export function connectionError(thrown: unknown, url: URL, signal: AbortSignal |
       cause: thrown,
     });
   }
+  if (refusal !== undefined) {
+    const why = `the proxy in between refuses (${refusal})`;
+    return new ImgctlError('registry_unreachable', `${url.host} cannot be reached: ${why}`, {
+      hint: 'Check the proxy in HTTPS_PROXY, and who one is to it; NO_PROXY names what is reached without one.',
+      context,
+    });
+  }
   const why = unreachable[reason] ?? timeouts[reason] ?? 'the connection failed';
   return new ImgctlError('registry_unreachable', `${url.host} cannot be reached: ${why}`, {
     hint: 'Check the name and the port, and whether a proxy is needed to get there (HTTPS_PROXY).',
@@ -46,8 +54,13 @@ const timeouts: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: 'it takes the request and does not answer',
   UND_ERR_BODY_TIMEOUT: 'its answer stopped on the way',
   UND_ERR_HEADERS_OVERFLOW: 'it answers with more headers than any registry does',
-  UND_ERR_ABORTED: 'the proxy in between refuses',
 };
+
+/** The status that a proxy gave in place of a tunnel, or of passing a request on: undici has it in its words alone. */
+function proxyRefusal(thrown: unknown): string | undefined {
+  const words = thrown instanceof Error ? thrown.message : '';
+  return /^Proxy (?:response|Authentication Required) \((\d{3})\)/.exec(words)?.[1];
+}
 
 /** What a registry answered in place of what was asked for. `said`: its own words. */
 export function refusedError(
@@ -80,11 +93,11 @@ export function refusedError(
 }
 
 /** One that is overloaded or restarts is as one that cannot be reached: it may pass. */
-export function tokenServerError(host: string, status: number): ImgctlError {
+export function tokenServerError(host: string, status: number, retryAfterMs?: number): ImgctlError {
   const code = status === 429 || status >= 500 ? 'registry_unreachable' : 'registry_failed';
   return new ImgctlError(code, `the token server ${host} answered ${status}`, {
     hint: 'It may pass: try again.',
-    context: { registry: host, status },
+    context: { registry: host, status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
   });
 }
 

@@ -65,11 +65,16 @@ export class Repository {
         signal?.throwIfAborted();
         const error = toImgctlError(thrown);
         if (hasCode(error, 'internal', 'interrupted')) throw error;
-        if (hasCode(error, 'registry_unreachable')) this.#rests.set(client.url.origin, Date.now() + restMs);
+        if (hasCode(error, 'registry_unreachable')) this.leaveAlone(client);
         failed.push({ client, error });
       }
     }
     throw this.#failure(failed);
+  }
+
+  /** For a while it is asked last. */
+  leaveAlone({ url }: EndpointClient): void {
+    this.#rests.set(url.origin, Date.now() + restMs);
   }
 
   #isResting({ url }: EndpointClient): boolean {

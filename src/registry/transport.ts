@@ -16,8 +16,10 @@ export interface TransportRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** For an answer to begin, and between two of its bytes. */
+/** Between two bytes of an answer. */
 const silenceMs = 30_000;
+/** For an answer to begin: all of its headers, however they come. */
+const answerMs = 60_000;
 const connectMs = 10_000;
 /** Node.js's own limit, written down: a signed address of a blob store takes two. */
 const maxHeaderBytes = 16 * 1024;
@@ -26,14 +28,19 @@ const maxHeaderBytes = 16 * 1024;
 export class Transport implements AsyncDisposable {
   readonly #dispatchers = new Map<string, Dispatcher>();
   readonly #proxyOf: (url: URL) => string | undefined;
+  readonly #answerMs: number;
 
-  constructor(proxyOf: (url: URL) => string | undefined = () => undefined) {
+  constructor(proxyOf: (url: URL) => string | undefined = () => undefined, answerWithinMs = answerMs) {
     this.#proxyOf = proxyOf;
+    this.#answerMs = answerWithinMs;
   }
 
   /** One request; redirects are answers. @throws ImgctlError `registry_unreachable`, `registry_untrusted`, `interrupted` */
   async request(url: URL, asked: TransportRequest): Promise<Answer> {
     const { method = 'GET', headers, body, signal } = asked;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(lateAnswer(url)), this.#answerMs);
+    const stop = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
     const sent = request(url, {
       dispatcher: this.#dispatcher(url, asked),
       method,
@@ -41,13 +48,15 @@ export class Transport implements AsyncDisposable {
       body: body ?? null,
       headersTimeout: silenceMs,
       bodyTimeout: silenceMs,
-      ...(signal === undefined ? {} : { signal }),
+      signal: stop,
     });
     try {
       // undici hears of an abort only once a connection stands
-      return await orAborted(sent, signal);
+      return await orAborted(sent, stop);
     } catch (error) {
       throw connectionError(error, url, signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -57,7 +66,7 @@ export class Transport implements AsyncDisposable {
 
   #dispatcher(url: URL, { tls = {}, connectTimeoutMs = connectMs }: TransportRequest): Dispatcher {
     const proxy = this.#proxyOf(url);
-    if (proxy !== undefined && !/^https?:$/.test(URL.parse(proxy)?.protocol ?? '')) throw noProxy();
+    if (proxy !== undefined && !isProxy(proxy)) throw noProxy();
     const isTls = url.protocol === 'https:';
     const { ca, cert, key: own, skipVerify } = tls;
     const key = JSON.stringify([isTls, ca, cert, own, skipVerify, connectTimeoutMs, proxy]);
@@ -75,11 +84,26 @@ export class Transport implements AsyncDisposable {
   }
 }
 
+function isProxy(text: string): boolean {
+  const proxy = URL.parse(text);
+  // A password stands there with what it is not to be taken for written as %XX
+  const isWritten = /^(?:[^%]|%[0-9A-F]{2})*$/i.test(`${proxy?.username}${proxy?.password}`);
+  return /^https?:$/.test(proxy?.protocol ?? '') && isWritten;
+}
+
 /** Without its address: there may be a password in it. */
 function noProxy(): ImgctlError {
   return new ImgctlError('config_invalid', 'the environment names a proxy that is no address of one', {
     hint: 'Write HTTPS_PROXY and HTTP_PROXY as http://HOST:PORT; NO_PROXY names what is reached without one.',
   });
+}
+
+function lateAnswer(url: URL): ImgctlError {
+  return new ImgctlError(
+    'registry_unreachable',
+    `${url.host} cannot be reached: it takes the request and does not answer`,
+    { hint: 'It may pass: try again.', context: { registry: url.host } },
+  );
 }
 
 function proxyTls(proxy: string) {

@@ -12,13 +12,22 @@ export function environmentProxy({ protocol, hostname, port }: URL, env: Environ
   const host = hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase();
   if (proxy === undefined || host === 'localhost' || host === '::1' || /^127\.[\d.]+$/.test(host))
     return undefined;
-  const hostPort = `${host}:${port || (protocol === 'https:' ? '443' : '80')}`;
+  const ownPort = port || (protocol === 'https:' ? '443' : '80');
   const excepted = (said('NO_PROXY') ?? '')
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
-    .some((entry) => names(entry.toLowerCase(), host) || entry.toLowerCase() === hostPort);
+    .some((entry) => {
+      const [name, named] = splitPort(entry.toLowerCase());
+      return (named === undefined || named === ownPort) && names(name, host);
+    });
   if (excepted) return undefined;
   return proxy.includes('://') ? proxy : `http://${proxy}`;
+}
+
+/** An entry may be for one port alone: `domain:port`, `[address]:port`. */
+function splitPort(entry: string): readonly [name: string, port?: string] {
+  const [, address, name = '', port] = /^(?:\[(.*)\]|([^:]*)):(\d+)$/.exec(entry) ?? [];
+  return port === undefined ? [entry] : [address ?? name, port];
 }
 
 /** An entry of NO_PROXY: `*`, an address, a network, a domain with all below it, or (`.domain`) only what is below. */

@@ -186,6 +186,13 @@ describe('the server of a kubeconfig', () => {
     ['https://k8s.example', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '.example' }, undefined],
     ['https://k8s.example', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 's.example' }, 'http://p:1'],
     ['https://k8s.example', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'k8s.example:443' }, undefined],
+    ['https://k8s.example:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'example:6443' }, undefined],
+    ['https://k8s.example:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '.example:6443' }, undefined],
+    ['https://k8s.example:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'example:443' }, 'http://p:1'],
+    ['https://10.0.4.2:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '10.0.4.2:6443' }, undefined],
+    ['https://[fd00::2]:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '[fd00::2]:6443' }, undefined],
+    ['https://[fd00::2]:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'fd00::2' }, undefined],
+    ['https://[fd00::2]:6443', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '[fd00::2]:443' }, 'http://p:1'],
     ['https://k8s.example', { HTTPS_PROXY: 'http://p:1', NO_PROXY: '*' }, undefined],
     ['https://10.0.4.2:6443', { HTTPS_PROXY: 'http://p:1', no_proxy: '10.0.0.0/8' }, undefined],
     [

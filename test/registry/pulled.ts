@@ -1,3 +1,4 @@
+import type { ImgctlError } from '../../src/errors.ts';
 import type { Digest } from '../../src/image/digest.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { type Credential, ownEndpoint, type RegistryEndpoint } from '../../src/image/registry-endpoint.ts';
@@ -35,6 +36,13 @@ export function pull(
       patience: { attempts: 4, firstDelayMs: 5, longestDelayMs: 2_000 },
     },
     { platforms: [], ...options },
+  );
+}
+
+/** All that a person or a program is told of what failed. */
+export function toldOf(errors: readonly ImgctlError[]): string {
+  return JSON.stringify(
+    errors.map(({ message, hint, context, cause }) => [message, hint, context, `${cause}`]),
   );
 }
 

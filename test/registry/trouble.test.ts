@@ -1,19 +1,41 @@
 import type { ServerResponse } from 'node:http';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { mediaTypes } from '../../src/image/media-types.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { ownEndpoint } from '../../src/image/registry-endpoint.ts';
+import { BlobReads, readBlob } from '../../src/registry/read-blob.ts';
 import { readBounded } from '../../src/registry/read-bounded.ts';
+import { RegistryClients } from '../../src/registry/registry-clients.ts';
+import { Transport } from '../../src/registry/transport.ts';
 import { blobOf, indexOf, randomImage } from '../support/archives.ts';
-import { breakOff, refuse, startFakeRegistry } from '../support/registry/fake-registry.ts';
+import { breakOff, type Fault, refuse, startFakeRegistry } from '../support/registry/fake-registry.ts';
 import { startProxy } from '../support/registry/proxy.ts';
-import { pull, readAll } from './pulled.ts';
+import { pull, readAll, toldOf } from './pulled.ts';
 
 const image = await randomImage({ layers: 1, layerSize: 300_000, seed: 'trouble' });
 const layer = image.layers[0] ?? image.manifest;
 const { digest } = layer.descriptor;
 const tags = { 'app:1': image };
+
+/** What listens and has its own idea of HTTP. */
+async function startRaw(answer: (socket: Socket) => void): Promise<{ url: string } & AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    socket.once('data', () => answer(socket));
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
 
 /** Registries that are slow, overloaded, cut off, damaged or malicious. */
 describe('a registry in trouble', () => {
@@ -154,6 +176,80 @@ describe('a registry in trouble', () => {
     const answer = await request(`${registry.url}/v2/app/manifests/1`);
     await expect(readBounded(answer, 1024, 200)).rejects.toMatchObject({ code: 'registry_unreachable' });
   });
+
+  it.each([
+    ['the page of a login', {}, Buffer.from('<html>Log in</html>')],
+    ['a compressed one', { 'content-encoding': 'gzip' }, gzipSync(image.manifest.bytes)],
+    ['half of one', {}, image.manifest.bytes.subarray(0, 100)],
+  ])('is named where it gives %s for a manifest', async (_, headers, bytes) => {
+    await using registry = await startFakeRegistry({ tags });
+    registry.faults.push({
+      path: /manifests/,
+      answer: (response) => void response.writeHead(200, headers).end(bytes),
+    });
+    await using images = await pull([`${registry.host}/app:1`]);
+    expect(images.failed).toMatchObject([
+      { code: 'registry_failed', message: `${registry.host}: what it gives as app:1 is no image manifest` },
+    ]);
+  });
+
+  it('cannot hold anybody up with headers that do not end', async () => {
+    await using server = await startRaw((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n');
+      const drip = setInterval(() => socket.write('X: y\r\n'), 20);
+      socket.on('close', () => clearInterval(drip));
+    });
+    await using transport = new Transport(undefined, 200);
+    await expect(transport.request(new URL(server.url), { headers: {} })).rejects.toMatchObject({
+      code: 'registry_unreachable',
+      message: expect.stringContaining('does not answer'),
+    });
+  });
+
+  it('is given up where a blob comes drop by drop, and another that has it is asked', async () => {
+    await using slow = await startFakeRegistry({ tags });
+    await using good = await startFakeRegistry({ tags });
+    const drip: Fault = {
+      path: /blobs/,
+      answer(response, bytes = Buffer.alloc(0), request) {
+        let at = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+        response.writeHead(at > 0 ? 206 : 200, {
+          'content-length': bytes.byteLength - at,
+          ...(at > 0 && { 'content-range': `bytes ${at}-${bytes.byteLength - 1}/${bytes.byteLength}` }),
+        });
+        const timer = setInterval(() => {
+          response.write(bytes.subarray(at, at + 1));
+          at += 1;
+        }, 10);
+        response.on('close', () => clearInterval(timer));
+      },
+    };
+    for (let i = 0; i < 100; i += 1) slow.faults.push(drip);
+    const reference = parseReference('registry.example.com/app:1');
+    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
+    const read = async (hosts: readonly string[]) => {
+      await using clients = new RegistryClients({
+        endpointsOf: async () => hosts.map(at),
+        credentialsOf: async () => [],
+      });
+      const blob = { digest, size: layer.bytes.byteLength, in: [await clients.repository(reference)] };
+      return Buffer.concat(
+        await Array.fromAsync(readBlob(blob, 0, new BlobReads({ bytes: 1000, withinMs: 100 }))),
+      );
+    };
+    await expect(read([slow.host])).rejects.toMatchObject({ code: 'registry_unreachable' });
+    expect(await read([slow.host, good.host])).toEqual(layer.bytes);
+  });
+
+  it.each(['r.example.com:99999', '256.1.1.1', '[1:2:3]', '[:::]:5000'])(
+    'is none where its address is none: %s',
+    async (host) => {
+      await using images = await pull([`${host}/app`]);
+      expect(images.failed).toMatchObject([
+        { code: 'reference_invalid', message: expect.stringContaining(host) },
+      ]);
+    },
+  );
 
   it('is told to be none where it gives what is no image', async () => {
     await using registry = await startFakeRegistry({ tags });
@@ -346,11 +442,28 @@ describe('a proxy', () => {
     expect(proxy.asked[0]).toBe(`${registry.url}/v2/app/manifests/1`);
   });
 
+  it.each([
+    ['a tunnel', 'https' as const],
+    ['a request', 'http' as const],
+  ])('is told to refuse %s, without the password that it was shown', async (_, scheme) => {
+    const refusal = 'HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n';
+    await using server = await startRaw((socket) => void socket.end(refusal));
+    const proxy = server.url.replace('//', '//me:very-secret@');
+    await using images = await pull(['registry.example.com/app'], { proxyOf: () => proxy, scheme });
+    expect(images.failed).toMatchObject([
+      {
+        code: 'registry_unreachable',
+        message: 'registry.example.com cannot be reached: the proxy in between refuses (407)',
+      },
+    ]);
+    expect(toldOf(images.failed)).not.toMatch(/very-secret|bWU6dmVye/);
+  });
+
   it('has to be one, and is not told where it is none: its address may hold a password', async () => {
-    await using images = await pull(['registry.example.com/app'], {
-      proxyOf: () => 'socks5://me:secret@p:1',
-    });
-    expect(images.failed).toMatchObject([{ code: 'config_invalid' }]);
-    expect(JSON.stringify(images.failed)).not.toContain('secret');
+    for (const proxy of ['socks5://me:secret@p:1', 'http://me:secret%@p:1', 'http://p:99999/secret']) {
+      await using images = await pull(['registry.example.com/app'], { proxyOf: () => proxy });
+      expect(images.failed).toMatchObject([{ code: 'config_invalid' }]);
+      expect(toldOf(images.failed)).not.toContain('secret');
+    }
   });
 });

@@ -16,8 +16,9 @@ export interface CredentialPlaces {
 }
 
 /**
- * Docker's files of this user, then those that the kubelet looks for, each that is there. Not the working directory's,
- * where the kubelet looks too: a command is run in directories of others.
+ * What Docker finds in the environment (`DOCKER_AUTH_CONFIG`), then its files of this user, then those that the kubelet
+ * looks for, each that is there. Not the working directory's, where the kubelet looks too: a command is run in
+ * directories of others.
  */
 export async function credentialFiles({
   env,
@@ -35,13 +36,17 @@ export async function credentialFiles({
     `${root}/.dockercfg`,
   ]);
   const found: FoundDocument[] = [];
+  const take = (source: string, content: string, kind: 'config.json' | 'dockercfg') => {
+    const document = parseCredentialDocument(content, kind);
+    if (document === undefined)
+      onWarning(`${source} is passed over: it holds no credentials that can be read`);
+    else found.push({ source, document });
+  };
+  if (env.DOCKER_AUTH_CONFIG) take('DOCKER_AUTH_CONFIG', env.DOCKER_AUTH_CONFIG, 'config.json');
   for (const path of places) {
     // One that is not there, or not for this user to read, is none
     const content = await readSmallFile(path).catch(() => undefined);
-    if (content === undefined) continue;
-    const document = parseCredentialDocument(content, path.endsWith('.json') ? 'config.json' : 'dockercfg');
-    if (document === undefined) onWarning(`${path} is passed over: it holds no credentials that can be read`);
-    else found.push({ source: path, document });
+    if (content !== undefined) take(path, content, path.endsWith('.json') ? 'config.json' : 'dockercfg');
   }
   return found;
 }

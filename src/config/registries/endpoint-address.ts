@@ -7,8 +7,8 @@ export interface EndpointAddress {
   readonly registry: string;
   /** Whether the path is no `/v2`, and stands in its place. */
   readonly overridePath: boolean;
-  /** Whether it says itself how it is spoken to. */
-  readonly schemeGiven: boolean;
+  /** Whether it is a host with no more than a port. */
+  readonly isHost: boolean;
 }
 
 /** An endpoint of registries.yaml as K3s reads it; undefined for what is no address. */
@@ -26,14 +26,18 @@ export function endpointAddress(text: string): EndpointAddress | undefined {
     .replace(/^[a-z]+:\/\//i, '')
     .replace(/\/.*$/s, '')
     .toLowerCase();
+  // A parser makes hosts of much that is none: only what it leaves as it is counts
+  const port = /:(\d+)$/.exec(written)?.[1];
+  const host = port === undefined ? written : written.slice(0, -1 - port.length);
+  if (host !== url.hostname && !/^\[[\da-f:.]+\]$/.test(host)) return undefined;
   const registry = registryOfHost(written);
   const scheme = schemeGiven ? url.protocol.slice(0, -1) : schemeOfHost(written);
-  const path = url.pathname.replace(/\/+$/, '');
+  const path = url.pathname.replace(/\/+/g, '/').replace(/\/$/, '');
   const overridePath = path !== '' && path !== '/v2';
   return {
     url: `${scheme}://${hostOfRegistry(registry)}${overridePath ? path : '/v2'}`,
     registry,
     overridePath,
-    schemeGiven,
+    isHost: written === text.toLowerCase(),
   };
 }

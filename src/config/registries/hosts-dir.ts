@@ -6,6 +6,7 @@ import { hostOfRegistry, ownEndpoint, registryOfHost } from '../../image/registr
 import { FileTooLargeError, readSmallFile } from '../../streams/read-small-file.ts';
 import type { ConfiguredEndpoint, TlsFiles } from './configured-endpoint.ts';
 import { type HostEntry, parseHostsFile } from './hosts-file.ts';
+import { rewrittenName } from './rewrite.ts';
 
 /** The name of a registry's folder, as containerd looks for it first: a colon is no letter of every file system. */
 export function hostDirectory(registry: string): string {
@@ -25,11 +26,11 @@ export async function hostsDirEndpoints(root: string, reference: Reference): Pro
   const entries = content
     ? parseHostsFile(content, path)
     : [{ capabilities: ['resolve', 'pull'] as const, tlsFiles: await dockerFiles(directory) }];
-  return entries.map((entry) => endpointOf(entry, reference));
+  return entries.map((entry) => endpointOf(entry, reference, path));
 }
 
-function endpointOf(entry: HostEntry, reference: Reference): ConfiguredEndpoint {
-  const { server, ...settings } = entry;
+function endpointOf(entry: HostEntry, reference: Reference, path: string): ConfiguredEndpoint {
+  const { server, rewrites = [], ...settings } = entry;
   const own = ownEndpoint(reference);
   if (server === undefined) {
     // On this machine plain HTTP is a guess, which certificates contradict
@@ -37,11 +38,12 @@ function endpointOf(entry: HostEntry, reference: Reference): ConfiguredEndpoint 
     return { ...own, ...settings, url };
   }
   const isOwn = server.host === hostOfRegistry(reference.registry);
+  const repository = rewrittenName(reference, rewrites, path);
   return {
     ...settings,
     url: server.url,
-    repository: reference.repository,
-    account: `${registryOfHost(server.host)}/${reference.repository}`,
+    repository,
+    account: `${registryOfHost(server.host)}/${repository}`,
     ...(isOwn ? {} : { mirrorOf: reference.registry }),
   };
 }
@@ -49,32 +51,51 @@ function endpointOf(entry: HostEntry, reference: Reference): ConfiguredEndpoint 
 async function directoryOf(root: string, registry: string): Promise<string | undefined> {
   for (const name of new Set([hostDirectory(registry), registry, '_default'])) {
     const path = join(root, name);
-    const found = await stat(path).catch(() => undefined);
+    const found = await stat(path).catch((cause: unknown) => {
+      if (isAbsent(cause)) return undefined;
+      throw unreadable(path, cause);
+    });
     if (found?.isDirectory()) return path;
   }
   return undefined;
 }
 
-/** Docker's files: `*.crt` are authorities, `*.cert` with its `*.key` is who this side is. */
+/** Docker's files: `*.crt` are authorities, `*.cert`, with its `*.key` or with it within, is who this side is. */
 async function dockerFiles(directory: string): Promise<TlsFiles | undefined> {
-  const names = (await readdir(directory)).toSorted();
+  const entries = await readdir(directory, { withFileTypes: true }).catch((cause: unknown) => {
+    throw unreadable(directory, cause);
+  });
+  const names = entries.flatMap((entry) => (entry.isDirectory() ? [] : entry.name)).toSorted();
   const ca = names.filter((name) => name.endsWith('.crt')).map((name) => join(directory, name));
-  const cert = names.find((name) => name.endsWith('.cert') && names.includes(`${name.slice(0, -5)}.key`));
-  if (ca.length === 0 && cert === undefined) return undefined;
-  const key = cert === undefined ? undefined : join(directory, `${cert.slice(0, -5)}.key`);
-  return { ca, ...(cert === undefined || key === undefined ? {} : { client: [join(directory, cert), key] }) };
+  const cert = names.find((name) => name.endsWith('.cert'));
+  if (cert === undefined) return ca.length === 0 ? undefined : { ca };
+  const key = `${cert.slice(0, -5)}.key`;
+  return {
+    ca,
+    client: names.includes(key) ? [join(directory, cert), join(directory, key)] : [join(directory, cert)],
+  };
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readSmallFile(path);
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    const why = cause instanceof FileTooLargeError ? 'it is too large' : 'it cannot be read';
-    throw new ImgctlError('config_invalid', `${path}: ${why}`, {
-      hint: 'Make it readable for this user, or name another directory with --hosts-dir.',
-      context: { path },
-      cause,
-    });
+    if (isAbsent(cause)) return undefined;
+    throw unreadable(path, cause);
   }
+}
+
+function isAbsent(thrown: unknown): boolean {
+  return (
+    thrown instanceof Error && 'code' in thrown && (thrown.code === 'ENOENT' || thrown.code === 'ENOTDIR')
+  );
+}
+
+function unreadable(path: string, cause: unknown): ImgctlError {
+  const why = cause instanceof FileTooLargeError ? 'it is too large' : 'it cannot be read';
+  return new ImgctlError('config_invalid', `${path}: ${why}`, {
+    hint: 'Make it readable for this user, or name another directory with --hosts-dir.',
+    context: { path },
+    cause,
+  });
 }

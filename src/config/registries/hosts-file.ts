@@ -3,6 +3,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { ImgctlError } from '../../errors.ts';
 import type { TlsFiles } from './configured-endpoint.ts';
+import { type Rewrite, rewritten } from './rewrite.ts';
 
 /** One server of a hosts.toml (containerd, docs/hosts.md). */
 export interface HostEntry {
@@ -12,6 +13,8 @@ export interface HostEntry {
   readonly tlsFiles?: TlsFiles | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly connectTimeoutMs?: number | undefined;
+  /** Of K3s's containerd alone: what names become there. */
+  readonly rewrites?: readonly Rewrite[] | undefined;
 }
 
 const strings = z.union([z.string().transform((one) => [one]), z.array(z.string()).max(64)]);
@@ -24,6 +27,7 @@ const entryShape = {
   header: z.record(z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,128}$/), strings).optional(),
   override_path: z.boolean().optional(),
   dial_timeout: z.string().optional(),
+  rewrite: z.record(z.string(), z.string()).optional(),
 };
 const entrySchema = z.object(entryShape);
 const fileSchema = z.object({
@@ -56,11 +60,14 @@ function toml(content: string, path: string): unknown {
 }
 
 function hostEntry(address: string, entry: Entry, path: string): HostEntry {
-  const { capabilities = [], header, dial_timeout } = entry;
+  const { capabilities = [], header, dial_timeout, rewrite } = entry;
   const wanted = capabilities.map((capability) => capability.toLowerCase());
-  const strange = wanted.find((capability) => !['pull', 'resolve', 'push'].includes(capability));
-  if (strange !== undefined) throw invalid(path, 'capabilities are pull, resolve and push');
-  const all = wanted.length === 0;
+  const strange = wanted.find((capability) => !['pull', 'resolve', 'push', 'referrers'].includes(capability));
+  if (strange !== undefined) throw invalid(path, 'capabilities are pull, resolve, push and referrers');
+  // As containerd: of a registry without a server of its own, they are not asked for
+  const all = wanted.length === 0 || address === '';
+  const rewrites = Object.entries(rewrite ?? {}).map(([pattern, replacement]) => ({ pattern, replacement }));
+  if (rewrites.some((one) => !isRewrite(one))) throw invalid(path, 'a rewrite is no regular expression');
   const tlsFiles = tlsOf(entry, dirname(path));
   const headers = Object.entries(header ?? {}).map(([name, values]) => [
     name.toLowerCase(),
@@ -74,7 +81,17 @@ function hostEntry(address: string, entry: Entry, path: string): HostEntry {
     ...(tlsFiles === undefined ? {} : { tlsFiles }),
     ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers) }),
     ...(dial_timeout === undefined ? {} : { connectTimeoutMs: goDuration(dial_timeout, path) }),
+    ...(rewrites.length === 0 || address === '' ? {} : { rewrites }),
   };
+}
+
+function isRewrite(rewrite: Rewrite): boolean {
+  try {
+    rewritten('', [rewrite]);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Its path has `/v2` at its end, unless `override_path` says that it stands in its place. */

@@ -1,10 +1,9 @@
-import { ImgctlError } from '../../errors.ts';
-import { formatReference, isReference, type Reference } from '../../image/reference.ts';
+import type { Reference } from '../../image/reference.ts';
 import { hostOfRegistry, ownEndpoint } from '../../image/registry-endpoint.ts';
 import type { ConfiguredEndpoint } from './configured-endpoint.ts';
 import type { EndpointAddress } from './endpoint-address.ts';
 import type { HostSettings, RegistriesFile } from './registries-file.ts';
-import { type Rewrite, rewritten } from './rewrite.ts';
+import { type Rewrite, rewrittenName } from './rewrite.ts';
 
 /**
  * Where K3s's containerd would look for an image, in its order: the mirrors of its registry, or of `*` where that has
@@ -12,13 +11,14 @@ import { type Rewrite, rewritten } from './rewrite.ts';
  * @throws ImgctlError `config_invalid`: what a rewrite makes is no repository
  */
 export function registriesEndpoints(file: RegistriesFile, reference: Reference): ConfiguredEndpoint[] {
-  const mirror = file.mirrors.get(entryFor(file, reference.registry));
+  const entry = entryFor(file, reference.registry);
+  const mirror = file.mirrors.get(entry);
   const listed = (mirror?.endpoints ?? []).map((address) =>
     mirrorEndpoint(file, reference, address, mirror?.rewrites ?? []),
   );
   const own = defaultEndpoint(file, reference);
   // Written as the last one it is the same, and may have rewrites
-  return listed.at(-1)?.url === own.url ? listed : [...listed, own];
+  return entry !== '*' && listed.at(-1)?.url === own.url ? listed : [...listed, own];
 }
 
 function mirrorEndpoint(
@@ -28,8 +28,7 @@ function mirrorEndpoint(
   rewrites: readonly Rewrite[],
 ): ConfiguredEndpoint {
   const { registry, url } = address;
-  const repository = rewritten(reference.repository, rewrites);
-  if (!isReference(`${registry}/${repository}:x`)) throw wrongName(file, reference, repository);
+  const repository = rewrittenName(reference, rewrites, file.path);
   const isOther = registry !== reference.registry;
   return {
     url,
@@ -68,15 +67,4 @@ function settingsFor(settings: HostSettings | undefined): Pick<ConfiguredEndpoin
     ...(settings?.tls === undefined ? {} : { tlsFiles: settings.tls }),
     ...(settings?.auth === undefined ? {} : { auth: settings.auth }),
   };
-}
-
-function wrongName({ path }: RegistriesFile, reference: Reference, repository: string): ImgctlError {
-  return new ImgctlError(
-    'config_invalid',
-    `${path}: a rewrite makes ${JSON.stringify(repository.slice(0, 200))} of ${reference.repository}, which is no repository`,
-    {
-      hint: `Correct mirrors.${reference.registry}.rewrite.`,
-      context: { path, image: formatReference(reference) },
-    },
-  );
 }

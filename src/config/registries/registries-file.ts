@@ -1,8 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import type { ImgctlError } from '../../errors.ts';
+import { type ImgctlError, printable } from '../../errors.ts';
+import { isRegistry } from '../../image/reference.ts';
 import type { Credential } from '../../image/registry-endpoint.ts';
-import { type ConfigDocument, parseConfigDocument, plainValue, problemError } from '../config-document.ts';
+import { type ConfigDocument, parseConfigDocument, problemError, writtenValue } from '../config-document.ts';
 import type { TlsFiles } from './configured-endpoint.ts';
 import { type EndpointAddress, endpointAddress } from './endpoint-address.ts';
 import { type Rewrite, rewritten } from './rewrite.ts';
@@ -29,6 +30,11 @@ export interface HostSettings {
 }
 
 const text = z.string().nullish();
+/** As YAML 1.1 has it. */
+const flag = z
+  .string()
+  .regex(/^(?:y|yes|true|on|n|no|false|off)$/i)
+  .transform((word) => /^(?:y|yes|true|on)$/i.test(word));
 const fileSchema = z.object({
   mirrors: z
     .record(
@@ -52,7 +58,7 @@ const fileSchema = z.object({
               ca_file: text,
               cert_file: text,
               key_file: text,
-              insecure_skip_verify: z.boolean().nullish(),
+              insecure_skip_verify: flag.nullish(),
             })
             .nullish(),
         })
@@ -66,7 +72,7 @@ type Configs = NonNullable<NonNullable<File['configs']>[string]>;
 /** @throws ImgctlError `config_invalid`, with the place in the file */
 export function parseRegistriesFile(content: string, path: string): RegistriesFile {
   const document = parseConfigDocument(content, path);
-  const parsed = fileSchema.safeParse(plainValue(document) ?? {});
+  const parsed = fileSchema.safeParse(writtenValue(document) ?? {});
   if (!parsed.success) throw shapeError(document, parsed.error.issues);
   const warnings: string[] = [];
   const mirrors = new Map(
@@ -78,6 +84,7 @@ export function parseRegistriesFile(content: string, path: string): RegistriesFi
       },
     ]),
   );
+  warnings.push(...misplaced(parsed.data));
   const hosts = new Map(
     Object.entries(parsed.data.configs ?? {}).map(([host, settings]) => [
       host,
@@ -85,6 +92,25 @@ export function parseRegistriesFile(content: string, path: string): RegistriesFi
     ]),
   );
   return { path, mirrors, hosts, warnings };
+}
+
+/** What K3s passes over without a word. */
+function misplaced({ mirrors, configs }: File): string[] {
+  const registries = Object.keys(mirrors ?? {}).filter((name) => name !== '*' && !isRegistry(name));
+  const servers = Object.keys(configs ?? {}).filter(
+    (name) => name !== '*' && endpointAddress(name)?.isHost !== true,
+  );
+  const undecodable = Object.entries(configs ?? {}).filter(
+    ([, settings]) => settings?.auth?.auth && credentialOf(settings.auth) === undefined,
+  );
+  return [
+    ...registries.map((name) => `mirrors.${printable(name)}: no image is named so: write HOST or HOST:PORT`),
+    ...servers.map((name) => `configs.${printable(name)}: no server is named so: write HOST or HOST:PORT`),
+    ...undecodable.map(
+      ([name]) =>
+        `configs.${printable(name)}.auth.auth: it is no name and password in base64, and passed over`,
+    ),
+  ];
 }
 
 function endpointsOf(
@@ -124,8 +150,8 @@ function rewritesOf(
 }
 
 function credentialOf(auth: Configs['auth']): Credential | undefined {
-  if (auth?.identity_token) return { kind: 'identity', token: auth.identity_token };
   if (auth?.username) return { kind: 'password', username: auth.username, password: auth.password ?? '' };
+  if (auth?.identity_token) return { kind: 'identity', token: auth.identity_token };
   const [, username, password = ''] = /^([^:]*):(.*)$/s.exec(decoded(auth?.auth ?? '')) ?? [];
   return username ? { kind: 'password', username, password: password.replace(/\0+$/, '') } : undefined;
 }

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { ImgctlError } from '../../errors.ts';
 import type { Reference } from '../../image/reference.ts';
 import { type EndpointTls, ownEndpoint, type RegistryEndpoint } from '../../image/registry-endpoint.ts';
@@ -92,7 +94,22 @@ async function readTls({ ca, client, skipVerify }: TlsFiles): Promise<EndpointTl
   const read = (path: string | undefined) => (path === undefined ? undefined : readNamed(path));
   const [cert, key] = await Promise.all([read(client?.[0]), read(client?.[1])]);
   const authorities = await Promise.all(ca.map(readNamed));
+  for (const [i, text] of authorities.entries())
+    mustWork(ca[i], 'it holds no certificate', () => new X509Certificate(text));
+  mustWork(client?.[0], 'it is no certificate, or what should be its key is none of it', () =>
+    createSecureContext({ cert, key: key ?? cert }),
+  );
   return { ca: authorities.length === 0 ? undefined : authorities.join('\n'), cert, key, skipVerify };
+}
+
+/** What does not is told here, where its name is known; the library takes some of it in silence. */
+function mustWork(path: string | undefined, why: string, use: () => unknown): void {
+  if (path === undefined) return;
+  try {
+    use();
+  } catch {
+    throw notThere(path, why);
+  }
 }
 
 async function readNamed(path: string): Promise<string> {

@@ -1,8 +1,8 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'smol-toml';
 import { ImgctlError } from '../../errors.ts';
-import { parseReference } from '../../image/reference.ts';
+import { isRegistry, parseReference } from '../../image/reference.ts';
 import { readSmallFile } from '../../streams/read-small-file.ts';
 import type { ConfiguredEndpoint, TlsFiles } from './configured-endpoint.ts';
 import { hostDirectory } from './hosts-dir.ts';
@@ -48,14 +48,6 @@ export function renderHosts(file: RegistriesFile): RenderedHosts[] {
   });
 }
 
-function isRegistry(text: string): boolean {
-  try {
-    return parseReference(`${text}/x`).registry === text;
-  } catch {
-    return false;
-  }
-}
-
 function hostTable(
   { url, tlsFiles }: ConfiguredEndpoint,
   rewrites: readonly { readonly pattern: string; readonly replacement: string }[],
@@ -95,16 +87,24 @@ export async function writeHosts(directory: string, rendered: readonly RenderedH
   const written: string[] = [];
   for (const { name, content } of rendered) {
     const path = join(directory, name);
+    written.push(path);
+    if (await has(path, content)) continue;
     await mkdir(join(path, '..'), { recursive: true });
     await writeFile(`${path}.new`, content, { mode: 0o644 });
     await rename(`${path}.new`, path);
-    written.push(path);
   }
   for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
     const path = join(directory, entry.name, 'hosts.toml');
-    if (entry.isDirectory() && !written.includes(path) && (await isOurs(path))) await rm(path);
+    if (!entry.isDirectory() || written.includes(path) || !(await isOurs(path))) continue;
+    await rm(path);
+    // An empty one would keep what stands for all others from its registry
+    await rmdir(join(directory, entry.name)).catch(() => undefined);
   }
   return written;
+}
+
+async function has(path: string, content: string): Promise<boolean> {
+  return (await readSmallFile(path).catch(() => undefined)) === content;
 }
 
 /** Undefined where there is none. */

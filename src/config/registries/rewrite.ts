@@ -1,4 +1,6 @@
 import { RE2JS } from 're2js';
+import { ImgctlError } from '../../errors.ts';
+import { formatReference, isReference, type Reference } from '../../image/reference.ts';
 
 /** What a mirror calls a repository: a regular expression of Go, and what stands in place of what it matches. */
 export interface Rewrite {
@@ -13,6 +15,18 @@ export function rewritten(repository: string, rewrites: readonly Rewrite[]): str
     if (name !== repository) return name;
   }
   return repository;
+}
+
+/** What a mirror calls the repository of an image. @throws ImgctlError `config_invalid`: what a rewrite makes is none */
+export function rewrittenName(reference: Reference, rewrites: readonly Rewrite[], path: string): string {
+  const repository = rewritten(reference.repository, rewrites);
+  // Whose it is does not matter: a server may have a name that no image has
+  if (isReference(`mirror.invalid/${repository}:x`)) return repository;
+  throw new ImgctlError(
+    'config_invalid',
+    `${path}: a rewrite makes ${JSON.stringify(repository.slice(0, 200))} of ${reference.repository}, which is no repository`,
+    { hint: 'Correct the rewrite.', context: { path, image: formatReference(reference) } },
+  );
 }
 
 /** As Go's `Regexp.ReplaceAllString`: matches from left to right, no empty one right behind another. */

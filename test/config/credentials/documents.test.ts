@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseCredentialDocument } from '../../../src/config/credentials/credential-document.ts';
 import { credentialFiles } from '../../../src/config/credentials/credential-files.ts';
+import { askHelper } from '../../../src/config/credentials/credential-helper.ts';
 import { credentialSources } from '../../../src/config/credentials/credential-sources.ts';
 import { pullSecretDocument } from '../../../src/config/credentials/pull-secret.ts';
 import { parsePullSecretName } from '../../../src/config/credentials/pull-secret-name.ts';
@@ -70,6 +71,22 @@ describe('credentials', () => {
     expect(await sources({})).toEqual(system);
   });
 
+  it('may stand in the environment, as Docker and CI servers have them', async () => {
+    await put('home/.docker/config.json', JSON.stringify(login('r.io', 'file:p')));
+    const env = {
+      HOME: join(dir, 'home'),
+      DOCKER_AUTH_CONFIG: JSON.stringify(login('r.io', 'ci:p')),
+    };
+    const found = await credentialFiles({ env, root: dir, onWarning });
+    expect(found.map(({ source }) => source.replace(`${dir}/`, ''))).toEqual([
+      'DOCKER_AUTH_CONFIG',
+      'home/.docker/config.json',
+    ]);
+    expect(found[0]?.document.entries).toMatchObject([{ credential: { username: 'ci' } }]);
+    await credentialFiles({ env: { DOCKER_AUTH_CONFIG: 'very-secret' }, root: dir, onWarning });
+    expect(warnings).toEqual(['DOCKER_AUTH_CONFIG is passed over: it holds no credentials that can be read']);
+  });
+
   it('are tried in the order of the documents, each with all that match', () => {
     const document = (auths: object) => {
       const parsed = parseCredentialDocument(JSON.stringify({ auths }), 'config.json');
@@ -118,6 +135,21 @@ describe('credential helpers', () => {
       'get\nr.io:5000\nget\nhttps://index.docker.io/v1/\n',
     );
     expect(warnings).toEqual([]);
+  });
+
+  it('may print without end, or never end', async () => {
+    await helper('endless', 'exec cat /dev/zero');
+    await helper('hanging', 'sleep 60 & wait');
+    const env = { PATH: `${join(dir, 'bin')}:${process.env.PATH}` };
+    const told: string[] = [];
+    const ask = (name: string, timeoutMs?: number) =>
+      askHelper(name, 'r.io', { env, timeoutMs, onFailure: (why) => told.push(why) });
+    expect(await ask('endless')).toBeUndefined();
+    expect(await ask('hanging', 200)).toBeUndefined();
+    expect(told).toEqual([
+      'docker-credential-endless: it printed more than 1 MiB',
+      'docker-credential-hanging: it did not end within 1 s',
+    ]);
   });
 
   it('may know nothing, fail, be missing, or print nonsense: others are tried, and no secret is told', async () => {

@@ -75,7 +75,8 @@ describe('the entries of a config.json that are for an image', () => {
     expect(keysFor(keys, 'docker.io/library/nginx')).toEqual(['docker.io']);
   });
 
-  const label = fc.stringMatching(/^[a-z0-9]{1,8}$/);
+  // What Docker writes behind a host is no path
+  const label = fc.stringMatching(/^[a-z0-9]{1,8}$/).filter((text) => !/^v[12]$/.test(text));
   const image = fc.record({
     host: fc.array(label, { minLength: 1, maxLength: 4 }),
     port: fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }),

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { parseRegistriesFile } from '../../../src/config/registries/registries-f
 import { registryHosts, withTls } from '../../../src/config/registries/registry-hosts.ts';
 import { renderHosts, writeHosts } from '../../../src/config/registries/render-hosts.ts';
 import { parseReference } from '../../../src/image/reference.ts';
+import { makeTestAuthority } from '../../support/agent-certificates.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -80,6 +81,45 @@ describe("containerd's directory of hosts", () => {
     expect(await where('r.io:5000/a')).toEqual(['https://under.example.com/v2 a']);
   });
 
+  it('may say more than concerns who only pulls', async () => {
+    await put(
+      'r.io/hosts.toml',
+      'capabilities = ["push"]\n[host."https://m.io"]\ncapabilities = ["Pull", "resolve", "referrers"]',
+    );
+    // Without a server of its own nothing is said of what it may do
+    expect(await endpointsOf('r.io/a')).toMatchObject([
+      { url: 'https://m.io/v2', capabilities: ['resolve', 'pull'] },
+      { url: 'https://r.io/v2', capabilities: ['resolve', 'pull'] },
+    ]);
+  });
+
+  it("may have rewrites, as that of K3s's containerd", async () => {
+    await put('r.io/hosts.toml', `[host."https://m.io".rewrite]\n"^team/(.*)" = 'x/$1'\n"^all" = "UPPER"`);
+    expect(await where('r.io/team/a')).toEqual(['https://m.io/v2 x/a', 'https://r.io/v2 team/a']);
+    expect((await endpointsOf('r.io/team/a'))[0]).toMatchObject({ account: 'm.io/x/a', mirrorOf: 'r.io' });
+    await expect(endpointsOf('r.io/all')).rejects.toMatchObject({ code: 'config_invalid' });
+    await put('s.io/hosts.toml', `[host."https://m.io".rewrite]\n"(" = 'x'`);
+    await expect(endpointsOf('s.io/a')).rejects.toMatchObject({ code: 'config_invalid' });
+  });
+
+  it('is not passed over for that of all others where it cannot be looked into', async () => {
+    await put('_default/hosts.toml', '[host."https://all.example.com"]');
+    await symlink('r.io', join(dir, 'r.io'));
+    await expect(endpointsOf('r.io/a')).rejects.toMatchObject({
+      code: 'config_invalid',
+      context: { path: join(dir, 'r.io') },
+    });
+  });
+
+  it('may hold one file with both the certificate and its key', async () => {
+    await put('r.io/own.cert', 'b');
+    await mkdir(join(dir, 'r.io/old.crt'));
+    expect((await endpointsOf('r.io/a'))[0]?.tlsFiles).toEqual({
+      ca: [],
+      client: [join(dir, 'r.io/own.cert')],
+    });
+  });
+
   it("may hold certificates alone, as Docker's", async () => {
     await put('r.io/ca.crt', 'a');
     await put('r.io/own.cert', 'b');
@@ -94,16 +134,30 @@ describe("containerd's directory of hosts", () => {
   });
 
   it('has files read when they are needed, and names the one that is not there', async () => {
+    await using authority = await makeTestAuthority();
+    const ca = authority.pair.cert;
+    const { cert, key } = await authority.issue('own');
+    const other = await authority.issue('other');
     await put('r.io/hosts.toml', 'ca = ["one.pem", "two.pem"]\nclient = "own.pem"');
-    for (const name of ['one', 'two', 'own']) await put(`r.io/${name}.pem`, name);
+    for (const name of ['one', 'two']) await put(`r.io/${name}.pem`, ca);
+    await put('r.io/own.pem', `${cert}\n${key}`);
     const [endpoint] = await endpointsOf('r.io/a');
     if (endpoint === undefined) throw new Error('no endpoint');
-    expect((await withTls(endpoint)).tls).toEqual({ ca: 'one\ntwo', cert: 'own' });
+    expect((await withTls(endpoint)).tls).toEqual({ ca: `${ca}\n${ca}`, cert: `${cert}\n${key}` });
+    const refused = async (name: string) =>
+      expect(withTls(endpoint)).rejects.toMatchObject({
+        code: 'config_invalid',
+        context: { path: join(dir, 'r.io', name) },
+      });
+    // No key, and that of another
+    await put('r.io/own.pem', cert);
+    await refused('own.pem');
+    await put('r.io/own.pem', `${cert}\n${other.key}`);
+    await refused('own.pem');
+    await put('r.io/two.pem', 'no certificate');
+    await refused('two.pem');
     await rm(join(dir, 'r.io/two.pem'));
-    await expect(withTls(endpoint)).rejects.toMatchObject({
-      code: 'config_invalid',
-      context: { path: join(dir, 'r.io/two.pem') },
-    });
+    await refused('two.pem');
   });
 
   it.each([
@@ -150,6 +204,7 @@ configs:
       'r.io_5000_',
     ]);
     for (const ref of [
+      'nginx',
       'team/app',
       'ghcr.io/a',
       'r.io:5000/a',
@@ -163,6 +218,30 @@ configs:
     const content = await readFile(join(dir, 'docker.io/hosts.toml'), 'utf8');
     expect(content).not.toContain('very-secret');
     expect(content).toContain('[host."https://m.example.com:5000/v2".rewrite]');
+  });
+
+  it('leaves nothing behind that keeps the mirrors of all others away', async () => {
+    const render = (text: string) => writeHosts(dir, renderHosts(parseRegistriesFile(text, '/x')));
+    await render('mirrors: {r.io: {endpoint: [m.io]}, s.io: {endpoint: [m.io]}}');
+    await put('s.io/ca.crt', 'a');
+    const any = 'mirrors: {"*": {endpoint: [all.io]}}';
+    await render(any);
+    expect(await where('r.io/a')).toEqual(['https://all.io/v2 a', 'https://r.io/v2 a']);
+    // What others put there stays
+    expect((await readdir(dir)).toSorted()).toEqual(['_default', 's.io']);
+    const before = await stat(join(dir, '_default/hosts.toml'));
+    await render(any);
+    expect((await stat(join(dir, '_default/hosts.toml'))).ino).toBe(before.ino);
+  });
+
+  it('writes nothing outside the directory, whatever registries are called', async () => {
+    const to = join(dir, 'a/b/certs.d');
+    const names = ['../../x', '..', '.', '/x', 'x/../../../y', '_default', 'a\\0b', 'a\nb', '*/x', ''];
+    const mirrors = Object.fromEntries(names.map((name) => [name, { endpoint: ['m.io'] }]));
+    const configs = Object.fromEntries(names.map((name) => [name, { auth: { username: 'u' }, tls: {} }]));
+    const file = parseRegistriesFile(JSON.stringify({ mirrors, configs }), '/x');
+    expect(await writeHosts(to, renderHosts(file))).toEqual([]);
+    expect(await readdir(dir)).toEqual([]);
   });
 
   it('replaces what it wrote before, and nothing that others wrote', async () => {

@@ -113,6 +113,82 @@ configs:
     expect(file.warnings.join()).not.toContain('secret');
   });
 
+  it.each(['m.io?', 'm.io#', 'https:\\\\m.io', 'm%2eio', '//m.io', 'https://@m.io', 'm.io:0x1'])(
+    'passes over what a parser makes an address of, and is none: %s',
+    (entry) => {
+      const file = parseRegistriesFile(JSON.stringify({ mirrors: { 'r.io': { endpoint: [entry] } } }), path);
+      expect(file.warnings).toHaveLength(1);
+      expect(registriesEndpoints(file, parseReference('r.io/a')).map(({ url }) => url)).toEqual([
+        'https://r.io/v2',
+      ]);
+    },
+  );
+
+  it('takes servers by names that no image could have', () => {
+    const yaml = 'mirrors: {r.io: {endpoint: ["http://my_mirror:5000", "https://m.io//hub//"]}}';
+    expect(where(yaml, 'r.io/a')).toEqual([
+      'http://my_mirror:5000/v2 a',
+      'https://m.io/hub a',
+      'https://r.io/v2 a',
+    ]);
+  });
+
+  it('reads numbers and words as K3s does: as they are written', () => {
+    const yaml = `
+configs:
+  r.io: {auth: {username: 007, password: 1_000}, tls: {insecure_skip_verify: yes}}
+  s.io: {auth: {username: me, password: true}, tls: {insecure_skip_verify: off}}
+  t.io: {auth: {username: me, password: null}}
+`;
+    expect(endpointsOf(yaml, 'r.io/a')[0]).toMatchObject({
+      auth: { username: '007', password: '1_000' },
+      tlsFiles: { skipVerify: true },
+    });
+    expect(endpointsOf(yaml, 's.io/a')[0]).toMatchObject({
+      auth: { username: 'me', password: 'true' },
+      tlsFiles: { ca: [] },
+    });
+    expect(endpointsOf(yaml, 's.io/a')[0]?.tlsFiles).not.toHaveProperty('skipVerify');
+    expect(endpointsOf(yaml, 't.io/a')[0]).toMatchObject({ auth: { username: 'me', password: '' } });
+    const wrong = 'configs: {r.io: {tls: {insecure_skip_verify: maybe}}}';
+    expect(() => endpointsOf(wrong, 'r.io/a')).toThrow(/1:46: configs.r.io.tls.insecure_skip_verify/);
+  });
+
+  it('says which of its entries mean nothing, and no secret', () => {
+    const yaml = `
+mirrors:
+  "../../etc": {endpoint: [m.io]}
+  "https://r.io": {endpoint: [m.io]}
+configs:
+  "https://m.io": {auth: {username: me, password: very-secret}}
+  n.io: {auth: {auth: dmVyeS1zZWNyZXQ=}}
+  my_mirror:5000: {auth: {username: me, password: very-secret}}
+  "*": {tls: {}}
+`;
+    const { warnings } = parseRegistriesFile(yaml, path);
+    expect(warnings.map((warning) => warning.split(': ')[0])).toEqual([
+      'mirrors.../../etc',
+      'mirrors.https://r.io',
+      'configs.https://m.io',
+      'configs.n.io.auth.auth',
+    ]);
+    expect(warnings.join()).not.toMatch(/very-secret|dmVy/);
+  });
+
+  it('prefers a name and a password to a token, as containerd does', () => {
+    const yaml = 'configs: {r.io: {auth: {username: me, password: p, identity_token: t}}}';
+    expect(endpointsOf(yaml, 'r.io/a')[0]).toMatchObject({ auth: { kind: 'password' } });
+  });
+
+  it('asks the registry itself by its own names last, though the mirrors of all others name it', () => {
+    const yaml = 'mirrors: {"*": {endpoint: [m.io, r.io], rewrite: {"^": "l/"}}}';
+    expect(where(yaml, 'r.io/a')).toEqual([
+      'https://m.io/v2 l/a',
+      'https://r.io/v2 l/a',
+      'https://r.io/v2 a',
+    ]);
+  });
+
   it('may name the registry itself as the last endpoint', () => {
     const yaml = 'mirrors: {docker.io: {endpoint: [m.io, docker.io], rewrite: {"^library/": "l/"}}}';
     expect(where(yaml, 'nginx')).toEqual([
