@@ -175,12 +175,16 @@ export const removeAnswerSchema = z.object({ removed: z.boolean(), name: z.strin
 export const directoryImageSchema = z.object({
   name: z.string().max(1024),
   digest: digestSchema.optional(),
-  state: z.enum(['waiting', 'pulling', 'ready', 'failed']),
+  /** `superseded`: a file that came later gives another image of this name. */
+  state: z.enum(['waiting', 'pulling', 'ready', 'superseded', 'failed']),
   error: errorSchema.optional(),
 });
 export type DirectoryImage = z.infer<typeof directoryImageSchema>;
 
-/** A file of the images directory. `arriving`: it still changes; `waiting`: for its turn; `failed`: in part at least. */
+/**
+ * A file of the images directory. `arriving`: it still changes; `waiting`: for its turn, or, with an error, for the other
+ * parts of a divided bundle; `failed`: in part at least.
+ */
 export const directoryFileSchema = z.object({
   path: z.string().max(16_384),
   kind: z.enum(['archive', 'list']),
@@ -196,6 +200,8 @@ export type DirectoryFile = z.infer<typeof directoryFileSchema>;
 /** `directory` is absent where the agent has none. `error`: why it, or a part of it, cannot be read. */
 export const imagesDirectorySchema = z.object({
   directory: z.string().max(16_384).optional(),
+  /** Whether the agent sees who has a file open for writing; where not, a file that stands still is taken for whole. */
+  seesWriters: z.boolean().optional(),
   files: z.array(directoryFileSchema),
   error: errorSchema.optional(),
 });

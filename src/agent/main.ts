@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts';
 import { BlobWriters } from '../transfer/blob-writers.ts';
 import { Import } from '../transfer/import.ts';
 import { createLocalNode } from '../transfer/local-node.ts';
+import { openBundleVerifier } from '../trust/bundle-verifier.ts';
 import { archiveIntoStore } from './archive-into-store.ts';
 import { checkPeers } from './check-peers.ts';
 import type { AgentContext, AgentLimits } from './http/context.ts';
@@ -78,6 +79,8 @@ export interface AgentSettings {
   readonly imagesDirConcurrency?: number | undefined;
   /** Whether images are unpinned that no file of it gives any more. */
   readonly imagesDirPrune?: boolean | undefined;
+  /** File with the minisign public key that its files must be signed with; absent: they need not be. */
+  readonly imagesDirVerifyKey?: string | undefined;
 }
 
 /** What a started agent is, for whoever started it to tell. */
@@ -149,6 +152,8 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
     { ...settings, tls },
     { log, env, everyMs: limits.reloadMs, onIdentity: (now) => showIdentity(servers, now) },
   );
+  const { imagesDirVerifyKey: key } = settings;
+  const verifier = key === undefined ? undefined : await openBundleVerifier(key);
   const name = settings.name ?? hostname();
   await using store = options.store ?? (await openStore(settings, { env, signal }));
   await using peers = new PeerClients({ trust: () => peerTrust(trust), connectTimeoutMs: peerConnectMs });
@@ -179,7 +184,7 @@ export async function runAgent(settings: AgentSettings, options: RunAgentOptions
     log.info({ ...ready, store: { kind, version, namespace } }, 'agent ready');
     onReady?.(ready);
     await using opened = await openImagesDirectory(settings, {
-      ...{ imports: { store, owner: name, writers }, registries, log, limits, env },
+      ...{ imports: { store, owner: name, writers }, registries, log, limits, env, verifier },
       onRead: (outcome) => agent.metrics.directoryFileRead(outcome),
     });
     directory = opened;

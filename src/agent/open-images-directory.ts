@@ -18,6 +18,7 @@ interface DirectoryParts extends Pick<ImagesDirectoryOptions, 'log' | 'onRead'> 
   readonly imports: Omit<ImportOptions, 'signal'>;
   readonly registries: NodeRegistries;
   readonly limits: AgentLimits;
+  readonly verifier: ImagesDirectoryOptions['verifier'];
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -29,14 +30,15 @@ export async function openImagesDirectory(
     imagesDirPrune: prune = false,
     dataDir,
   }: DirectorySettings,
-  { imports, registries, limits, env, log, onRead }: DirectoryParts,
+  { imports, registries, limits, env, log, onRead, verifier }: DirectoryParts,
 ): Promise<ImagesDirectory | undefined> {
   if (imagesDir === undefined) return undefined;
   const directory = resolve(imagesDir);
   const memory = join(resolve(dataDir ?? defaultDataDir(env)), 'images-dir.json');
   const { settleMs, scanMs, backOffMs: firstMs, backOffMostMs: mostMs } = limits;
-  log.info({ directory }, 'watching images directory');
+  log.info({ directory, ...(verifier && { key: verifier.id }) }, 'watching images directory');
   return ImagesDirectory.open({
+    verifier,
     settings: { directory, memory, concurrency, prune },
     times: { settleMs, scanMs, backOff: { firstMs, mostMs } },
     importsInto: (signal) => ({ ...imports, signal }),

@@ -7,6 +7,7 @@ import { digestOfPath, type HeldDocument } from './archive-blobs.ts';
 import { type Compression, detectCompression, magicBytes } from './compression.ts';
 import { readContents } from './contents.ts';
 import { decompress } from './decompress.ts';
+import type { VerifyIndex } from './oci-layout.ts';
 import { StreamedFiles } from './streamed-files.ts';
 import { type StreamedEntry, StreamedTar } from './streamed-tar.ts';
 import { normalize } from './tar-index.ts';
@@ -31,6 +32,8 @@ export interface StreamOptions {
   /** The name for the one image that there is, in place of its own. */
   readonly tag?: string | undefined;
   readonly unnamed?: 'refuse' | 'keep' | undefined;
+  /** As `ArchiveOptions` has it; but the blobs have gone to the sink by then. */
+  readonly verifyIndex?: VerifyIndex | undefined;
 }
 
 export interface StreamedArchive {
@@ -53,7 +56,7 @@ export interface StreamedArchive {
 export async function importArchiveStream(
   input: AsyncIterable<Uint8Array>,
   sink: ArchiveSink,
-  { label = 'the archive', signal, tag, unnamed }: StreamOptions = {},
+  { label = 'the archive', signal, tag, unnamed, verifyIndex }: StreamOptions = {},
 ): Promise<StreamedArchive> {
   const { stream, compressions } = await decompress(signal ? abortable(input, signal) : input, label);
   const tar = new StreamedTar(stream, label);
@@ -63,7 +66,12 @@ export async function importArchiveStream(
     files.add(streamed.entry);
     if (streamed.entry.kind === 'file') await receive(streamed, files, sink);
   }
-  const { images, blobs, layout } = await readContents(files, { tag, unnamed, complete: tar.complete });
+  const { images, blobs, layout } = await readContents(files, {
+    tag,
+    unnamed,
+    verifyIndex,
+    complete: tar.complete,
+  });
   return { base: layout.base, images, documents: blobs.documents, compressions, bytes: tar.position };
 }
 

@@ -22,7 +22,7 @@ export function directoriesTable(listing: readonly DirectoryListing[]): ResultTa
         return images.map(({ name, state: of, error: why }) => [
           ...file,
           why === undefined
-            ? of === 'ready' && error === undefined
+            ? of === 'superseded' || (of === 'ready' && error === undefined)
               ? of
               : state
             : `${of} (${printable(why.code)})`,

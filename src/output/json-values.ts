@@ -96,7 +96,12 @@ export function directoriesValue(listing: readonly DirectoryListing[]) {
       address,
       ...(status === undefined
         ? {}
-        : { directory: status.directory ?? null, files: status.files, directoryError: status.error }),
+        : {
+            directory: status.directory ?? null,
+            seesWriters: status.seesWriters,
+            files: status.files,
+            directoryError: status.error,
+          }),
       ...errorField(error),
     })),
   };

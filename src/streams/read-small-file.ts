@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type PathLike } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -19,7 +19,7 @@ const pipePollMs = 20;
  * are read too: secrets come out of `<(…)`. One without a writer would block `open` for ever, beyond any signal: so it is
  * opened without waiting, and asked now and then. @throws FileTooLargeError, `ETIMEDOUT`, or as `open` and `read` do
  */
-export async function readSmallFile(path: string): Promise<string> {
+export async function readSmallFile(path: PathLike): Promise<string> {
   await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const isPipe = (await file.stat()).isFIFO();
   const chunks: Buffer[] = [];
@@ -29,10 +29,10 @@ export async function readSmallFile(path: string): Promise<string> {
     if (bytesRead > 0) {
       chunks.push(buffer.subarray(0, bytesRead));
       size += bytesRead;
-      if (size > limit) throw new FileTooLargeError(`${path} is larger than ${limit} bytes`);
+      if (size > limit) throw new FileTooLargeError(`${String(path)} is larger than ${limit} bytes`);
     } else if (bytesRead === 0 && (!isPipe || size > 0)) return Buffer.concat(chunks).toString('utf8');
     else if (waitedMs >= pipePatienceMs)
-      throw Object.assign(new Error(`nobody writes to ${path}`), { code: 'ETIMEDOUT' });
+      throw Object.assign(new Error(`nobody writes to ${String(path)}`), { code: 'ETIMEDOUT' });
     else {
       await sleep(pipePollMs);
       waitedMs += pipePollMs;

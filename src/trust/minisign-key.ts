@@ -17,6 +17,8 @@ export interface PublicKey {
   /** As minisign shows it: 16 hexadecimal digits. It tells keys apart, and proves nothing. */
   readonly id: string;
   readonly key: KeyObject;
+  /** The line of base64, which can stand in place of the file. */
+  readonly line: string;
 }
 
 export interface SecretKey {
@@ -70,7 +72,7 @@ export async function readPublicKey(fileOrKey: string): Promise<PublicKey> {
       format: 'der',
       type: 'spki',
     });
-    return { id: keyId(bytes.subarray(2, 10)), key };
+    return { id: keyId(bytes.subarray(2, 10)), key, line: bytes.toString('base64') };
   }
   throw new ImgctlError('usage', `${fileOrKey} is no public key of minisign`, {
     hint: 'imgctl bundle keygen makes a key pair: the file that ends in .pub is for those who verify.',

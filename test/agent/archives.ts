@@ -1,5 +1,5 @@
 import { digestHex } from '../../src/image/digest.ts';
-import { imageOf, indexOf, type TestImage } from '../support/blobs.ts';
+import { imageOf, indexOf, type TestBlob, type TestImage } from '../support/blobs.ts';
 
 /** Archives in memory, as tools write them. */
 
@@ -13,6 +13,49 @@ export function ociArchive(image: TestImage, name: string): Buffer {
       ({ descriptor, bytes }) => [`blobs/sha256/${digestHex(descriptor.digest)}`, bytes] as const,
     ),
     ['index.json', index],
+  ]);
+}
+
+/** The same as `imgctl bundle create` orders it: what is small and says what is in it comes first. */
+export function bundleArchive(
+  image: TestImage,
+  name: string | undefined,
+  annotations: Readonly<Record<string, string>> = {},
+): Buffer {
+  const target = name === undefined ? image.target : named(image, name);
+  const index = { ...JSON.parse(Buffer.from(indexOf([], [target]).index.bytes).toString()), annotations };
+  const pathOf = ({ descriptor }: TestBlob) => `blobs/sha256/${digestHex(descriptor.digest)}`;
+  const saved = [
+    {
+      Config: pathOf(image.config),
+      RepoTags: name === undefined ? null : [name],
+      Layers: image.layers.map(pathOf),
+    },
+  ];
+  const documents = [image.manifest, image.config];
+  const others = image.blobs.filter((blob) => !documents.includes(blob));
+  return tarOfFiles([
+    ['oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')],
+    ['index.json', Buffer.from(JSON.stringify(index))],
+    ['manifest.json', Buffer.from(JSON.stringify(saved))],
+    ...[...documents, ...others].map((blob) => [pathOf(blob), blob.bytes] as const),
+  ]);
+}
+
+function named(image: TestImage, name: string) {
+  return { ...image.target, annotations: { 'io.containerd.image.name': name } };
+}
+
+/** An OCI image layout of these images; one whose name is undefined has none. */
+export function layoutOf(images: readonly (readonly [name: string | undefined, image: TestImage])[]): Buffer {
+  const targets = images.map(([name, image]) => (name === undefined ? image.target : named(image, name)));
+  const blobs = new Map(
+    images.flatMap(([, image]) => image.blobs).map((blob) => [blob.descriptor.digest, blob]),
+  );
+  return tarOfFiles([
+    ['oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')],
+    ...[...blobs].map(([digest, { bytes }]) => [`blobs/sha256/${digestHex(digest)}`, bytes] as const),
+    ['index.json', indexOf([], targets).index.bytes],
   ]);
 }
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { type Duplex, PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 import { type Layer, layerTar, makeLayer } from './layers.ts';
 
 const mebibyte = 1024 * 1024;
@@ -19,18 +19,18 @@ export async function writeArchive(path: string, name: string, layers: number, b
   await writeImages(path, [{ name, layers: Array.from({ length: layers }, () => makeLayer(each)) }]);
 }
 
-/** An OCI layout archive of these images. */
-export async function writeImages(path: string, images: readonly ArchiveImage[]): Promise<void> {
+/** An OCI layout archive of these images; `through` may compress it. */
+export async function writeImages(
+  path: string,
+  images: readonly ArchiveImage[],
+  through: Duplex = new PassThrough(),
+): Promise<void> {
   const tar = pack();
-  const writing = pipeline(tar, createWriteStream(`${path}.part`, { highWaterMark: mebibyte }));
+  const writing = written(tar, path, through);
   tar.entry({ name: 'oci-layout' }, '{"imageLayoutVersion":"1.0.0"}');
   const manifests: object[] = [];
   for (const { name, layers } of images) {
-    for (const layer of layers)
-      await pipeline(
-        Readable.from(layerTar(layer)),
-        tar.entry({ name: `blobs/sha256/${layer.digest.slice(7)}`, size: layer.size }),
-      );
+    for (const layer of layers) await addLayer(tar, `blobs/sha256/${layer.digest.slice(7)}`, layer);
     const config = configOf(layers);
     const manifest = manifestOf(config, layers);
     for (const document of [config, manifest])
@@ -44,6 +44,34 @@ export async function writeImages(path: string, images: readonly ArchiveImage[])
   tar.entry({ name: 'index.json' }, json({ schemaVersion: 2, mediaType, manifests }));
   tar.finalize();
   await writing;
+}
+
+/** As `docker save` of before Docker 25 writes it: the layers, uncompressed, and a manifest.json at the end. */
+export async function writeDockerSave(path: string, images: readonly ArchiveImage[]): Promise<void> {
+  const tar = pack();
+  const writing = written(tar, path, new PassThrough());
+  const saved: object[] = [];
+  for (const { name, layers } of images) {
+    for (const layer of layers) await addLayer(tar, layerPath(layer), layer);
+    const config = configOf(layers);
+    tar.entry({ name: `${sha256(config)}.json` }, config);
+    saved.push({ Config: `${sha256(config)}.json`, RepoTags: [name], Layers: layers.map(layerPath) });
+  }
+  tar.entry({ name: 'manifest.json' }, json(saved));
+  tar.finalize();
+  await writing;
+}
+
+function layerPath({ key }: Layer): string {
+  return `${sha256(key)}/layer.tar`;
+}
+
+async function addLayer(tar: Pack, name: string, layer: Layer): Promise<void> {
+  await pipeline(Readable.from(layerTar(layer)), tar.entry({ name, size: layer.size }));
+}
+
+async function written(tar: Pack, path: string, through: Duplex): Promise<void> {
+  await pipeline(tar, through, createWriteStream(`${path}.part`, { highWaterMark: mebibyte }));
   await rename(`${path}.part`, path);
 }
 

@@ -7,6 +7,7 @@ import type { Benchmark } from './benchmark.ts';
 import { delta } from './delta.ts';
 import { fanOut } from './fan-out.ts';
 import { faults } from './faults.ts';
+import { imagesDir } from './images-dir.ts';
 import { interrupted } from './interrupted.ts';
 import { memory } from './memory.ts';
 import { mixed } from './mixed.ts';
@@ -28,6 +29,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   overlap,
   small,
   memory,
+  'images-dir': imagesDir,
   'fan-out': fanOut,
   delta,
   mixed,

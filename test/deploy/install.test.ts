@@ -88,6 +88,11 @@ describe.skipIf(process.getuid?.() !== 0)('imgctl agent install', () => {
     expect(readFileSync(below('/usr/local/bin/imgctl'), 'utf8')).toContain('a new version');
   });
 
+  it('installs no agent whose images directory depends on where the command was typed', async () => {
+    const { status, stderr } = await install('--dry-run', '--', '--images-dir', 'images');
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringContaining('absolute path') });
+  });
+
   it('lets the agent write to the images directory that its options name', async () => {
     const images = join(dir, 'images');
     const { status } = await install(...(await credentials()), '--', '--images-dir', images);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
+import { newKeyPair } from '../../src/trust/minisign-key.ts';
 import { runCli } from '../support/cli.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: objects of Kubernetes, as they are read back
@@ -46,6 +47,41 @@ describe('imgctl agent manifest', () => {
     const { daemonSet } = await objects('--max-rate', '200M');
     expect(containerOf(daemonSet).args).toContain('--max-rate=200M');
     expect(await manifest('--max-rate', '200')).toMatchObject({ status: 2 });
+  });
+
+  it('gives agents a directory of the node under its own path, read-only, and their options for it', async () => {
+    const { publicText } = newKeyPair();
+    await writeFile(join(dir, 'release.pub'), publicText);
+    const images = '/var/lib/rancher/k3s/agent/images';
+    const { daemonSet } = await objects(
+      ...['--images-dir', `${images}/`, '--images-dir-concurrency', '4', '--images-dir-prune'],
+      ...['--images-dir-verify-key', join(dir, 'release.pub')],
+    );
+    const container = containerOf(daemonSet);
+    const line = publicText.split('\n')[1];
+    expect(container.args.slice(-4)).toEqual([
+      `--images-dir=${images}`,
+      '--images-dir-concurrency=4',
+      '--images-dir-prune',
+      `--images-dir-verify-key=${line}`,
+    ]);
+    expect(container.volumeMounts).toContainEqual({
+      ...{ name: 'images', mountPath: images, readOnly: true, mountPropagation: 'HostToContainer' },
+    });
+    expect(daemonSet.spec.template.spec.volumes).toContainEqual({
+      ...{ name: 'images', hostPath: { path: images, type: 'DirectoryOrCreate' } },
+    });
+  });
+
+  it.each([['relative'], ['/'], ['/etc'], ['/var/lib/imgctl'], ['/srv/$(NODE_NAME)'], ['/run']])(
+    'mounts no %s for images',
+    async (path) => {
+      expect(await manifest('--images-dir', path)).toMatchObject({ status: 2, stdout: '' });
+    },
+  );
+
+  it('takes no option for a directory that is not named', async () => {
+    expect(await manifest('--images-dir-prune')).toMatchObject({ status: 2 });
   });
 
   it("holds what agents need, and never the authority's own key", async () => {

@@ -1,4 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
+import { pathText } from './native-path.ts';
+import type { FoundDirectory } from './scan.ts';
 
 /**
  * Tells that something happened in one of these directories, soon after it did. That is a hint and no more: events get
@@ -13,14 +15,15 @@ export class DirectoryEvents implements Disposable {
   }
 
   /** These, and no others from now on. */
-  follow(directories: readonly string[]): void {
-    const wanted = new Set(directories);
-    for (const [directory, watcher] of this.#watchers) {
-      if (wanted.has(directory)) continue;
+  follow(directories: readonly FoundDirectory[]): void {
+    // A directory that was made anew is another one: the watch is upon the one that is gone
+    const wanted = new Map(directories.map((found) => [`${found.inode} ${pathText(found.at)}`, found]));
+    for (const [key, watcher] of this.#watchers) {
+      if (wanted.has(key)) continue;
       watcher.close();
-      this.#watchers.delete(directory);
+      this.#watchers.delete(key);
     }
-    for (const directory of wanted) if (!this.#watchers.has(directory)) this.#watch(directory);
+    for (const [key, directory] of wanted) if (!this.#watchers.has(key)) this.#watch(key, directory);
   }
 
   [Symbol.dispose](): void {
@@ -28,14 +31,14 @@ export class DirectoryEvents implements Disposable {
   }
 
   /** Where the kernel allows no more watches, looking from time to time has to do. */
-  #watch(directory: string): void {
+  #watch(key: string, { at }: FoundDirectory): void {
     try {
-      const watcher = watch(directory, { persistent: false });
-      this.#watchers.set(directory, watcher);
+      const watcher = watch(at, { persistent: false });
+      this.#watchers.set(key, watcher);
       watcher.on('change', this.#onEvent);
       watcher.on('error', () => {
         watcher.close();
-        if (this.#watchers.get(directory) === watcher) this.#watchers.delete(directory);
+        if (this.#watchers.get(key) === watcher) this.#watchers.delete(key);
       });
     } catch {
       // The next scan tries again

@@ -1,6 +1,6 @@
 import { errorToWire, type WireError } from '../../agent-api/errors.ts';
 import type { DirectoryFile, DirectoryImage } from '../../agent-api/schemas.ts';
-import type { ImgctlError } from '../../errors.ts';
+import { type ImgctlError, printable } from '../../errors.ts';
 import { Limiter } from '../../streams/limiter.ts';
 import type { FoundFile } from './found-file.ts';
 
@@ -15,6 +15,8 @@ export class FileEntry {
   retry: NodeJS.Timeout | undefined;
   /** It was deleted; what is under way with it goes on to its end. */
   gone = false;
+  /** Paths of the parts of the bundle that it stands for: what becomes of it becomes of them. */
+  parts: readonly string[] = [];
   /** Whatever is done with the file is done one after the other. */
   readonly turn = new Limiter(1);
   readonly #images = new Map<string, DirectoryImage>();
@@ -51,6 +53,7 @@ export class FileEntry {
     clearTimeout(this.retry);
     this.become('importing');
     this.error = undefined;
+    this.parts = [];
     this.#images.clear();
   }
 
@@ -62,10 +65,10 @@ export class FileEntry {
   summary() {
     const [error] = this.errors;
     return {
-      file: this.file.path,
+      file: printable(this.file.path),
       outcome: this.outcome,
       images: this.images.map(({ error, ...image }) => ({ ...image, ...(error && { error: error.code }) })),
-      ...(error === undefined ? {} : { code: error.code, message: error.message }),
+      ...(error === undefined ? {} : { code: error.code, message: printable(error.message) }),
     };
   }
 

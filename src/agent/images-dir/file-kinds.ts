@@ -1,8 +1,8 @@
 /** What a file of the images directory is to the agent; undefined: it is left alone. */
 export type FileKind = 'archive' | 'list';
 
-/** K3s's, and xz beside them. Which compression it really is, the bytes tell. */
-const archives = /\.(?:tar(?:\.(?:lz4|bz2|gz|zst|xz))?|tbz|tgz|tzst|txz)$/i;
+/** K3s's, xz beside them, and the parts of a divided bundle. Which compression it really is, the bytes tell. */
+const archives = /\.(?:tar(?:\.(?:lz4|bz2|gz|zst|xz))?|tbz|tgz|tzst|txz)(?:\.\d{3})?$/i;
 
 export function fileKind(name: string): FileKind | undefined {
   if (archives.test(name)) return 'archive';

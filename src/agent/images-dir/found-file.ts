@@ -3,8 +3,10 @@ import type { FileKind } from './file-kinds.ts';
 
 /** A file of the images directory as it stood when it was last looked at. */
 export interface FoundFile {
-  /** Absolute. */
+  /** Absolute. Of a name that is no UTF-8 the bytes that are none stand as `\xNN`. */
   readonly path: string;
+  /** The same as the file system has it. */
+  readonly at: string | Buffer;
   readonly kind: FileKind;
   readonly identity: FileIdentity;
   /** Which file it is on this machine, by whatever name. */

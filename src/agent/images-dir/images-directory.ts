@@ -1,16 +1,22 @@
-import { errorFromWire, errorToWire } from '../../agent-api/errors.ts';
+import { errorToWire } from '../../agent-api/errors.ts';
 import type { ImagesDirectoryStatus } from '../../agent-api/schemas.ts';
-import { type ImgctlError, toImgctlError } from '../../errors.ts';
+import { type ImgctlError, printable, toImgctlError } from '../../errors.ts';
 import { Limiter } from '../../streams/limiter.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
+import type { BundleVerifier } from '../../trust/bundle-verifier.ts';
 import type { Log } from '../log.ts';
 import { BackOff, type BackOffLimits } from './back-off.ts';
 import { FileEntry } from './file-entry.ts';
 import type { FoundFile } from './found-file.ts';
 import { K3sCache } from './k3s-cache.ts';
+import { seesWriters } from './open-for-writing.ts';
+import type { PartGroup } from './parts.ts';
 import type { Pull } from './pull-list.ts';
 import { type GivenImage, Remembered } from './remembered.ts';
+import { waitBeforeRetry, wantsBase } from './retry.ts';
+import { settleNames } from './rivals.ts';
 import { type TakeFileOptions, takeFile } from './take-file.ts';
+import { tellOnce } from './tell-once.ts';
 import { directoryLabels, unpin } from './unpin.ts';
 import { WholeFiles } from './whole-files.ts';
 
@@ -40,16 +46,14 @@ export interface ImagesDirectoryTimes {
 export interface ImagesDirectoryOptions {
   readonly settings: ImagesDirectorySettings;
   readonly times: ImagesDirectoryTimes;
+  /** Where only signed files are taken: what they are held to. */
+  readonly verifier?: BundleVerifier | undefined;
   readonly importsInto: (signal: AbortSignal) => ImportOptions;
   readonly pull: Pull;
   readonly log: Log;
   /** Told of each file that was read. */
   readonly onRead: (outcome: 'ready' | 'partial' | 'failed') => void;
 }
-
-/** What only another file can mend: it is not tried again before it changes. */
-const ofTheFile =
-  /^(?:archive_|document_|no_archive|reference_invalid|image_cycle|platform_missing|digest_mismatch|size_mismatch)/;
 
 export class ImagesDirectory implements AsyncDisposable {
   readonly #options: ImagesDirectoryOptions;
@@ -61,24 +65,40 @@ export class ImagesDirectory implements AsyncDisposable {
   /** Registries may keep one waiting: archives do not wait for them. */
   readonly #lists = new Limiter(1);
   readonly #stop = new AbortController();
+  /** Names that several files give are settled one after the other. */
+  readonly #names = new Limiter(1);
+  readonly #seesWriters: boolean;
   #trouble: ImgctlError | undefined;
 
-  private constructor(options: ImagesDirectoryOptions, remembered: Remembered, cache: K3sCache) {
+  private constructor(
+    options: ImagesDirectoryOptions,
+    { remembered, cache, sees }: { remembered: Remembered; cache: K3sCache; sees: boolean },
+  ) {
     const { times, settings, importsInto } = options;
     this.#options = options;
     this.#archives = new Limiter(settings.concurrency);
     const imports = { ...importsInto(this.#stop.signal), labels: directoryLabels };
-    this.#taking = { ...options, imports, remembered, cache, backOff: new BackOff(times.backOff) };
+    this.#seesWriters = sees;
+    this.#taking = {
+      ...{ ...options, imports, remembered, cache, backOff: new BackOff(times.backOff) },
+      wholeFiles: () =>
+        [...this.#entries.values()].flatMap(({ gone, state, file }) =>
+          gone || state === 'arriving' ? [] : file,
+        ),
+    };
   }
 
   /** Begins to watch, and goes on until it is disposed of. */
   static async open(options: ImagesDirectoryOptions): Promise<ImagesDirectory> {
+    const { log } = options;
     const { directory, memory } = options.settings;
-    const [remembered, cache] = await Promise.all([
-      Remembered.open(memory, directory),
-      K3sCache.open(directory),
+    const onTrouble = tellOnce(log);
+    const [remembered, cache, sees] = await Promise.all([
+      Remembered.open(memory, directory, onTrouble),
+      K3sCache.open(directory, onTrouble),
+      seesWriters(),
     ]);
-    const opened = new ImagesDirectory(options, remembered, cache);
+    const opened = new ImagesDirectory(options, { remembered, cache, sees });
     opened.#during(opened.#watch());
     return opened;
   }
@@ -87,6 +107,7 @@ export class ImagesDirectory implements AsyncDisposable {
     const files = [...this.#entries.values()].filter(({ gone }) => !gone);
     return {
       directory: this.#options.settings.directory,
+      seesWriters: this.#seesWriters,
       files: files.map((entry) => entry.describe()),
       ...(this.#trouble === undefined ? {} : { error: errorToWire(this.#trouble) }),
     };
@@ -96,6 +117,8 @@ export class ImagesDirectory implements AsyncDisposable {
     this.#stop.abort();
     for (const { retry } of this.#entries.values()) clearTimeout(retry);
     while (this.#work.size > 0) await Promise.all(this.#work);
+    const { remembered, cache } = this.#taking;
+    await Promise.all([remembered[Symbol.asyncDispose](), cache[Symbol.asyncDispose]()]);
   }
 
   async #watch(): Promise<void> {
@@ -111,7 +134,7 @@ export class ImagesDirectory implements AsyncDisposable {
       onTrouble: (error) => {
         this.#trouble = error;
         if (error === undefined) return;
-        log.warn({ code: error.code, message: error.message }, 'images directory cannot be read');
+        log.warn({ code: error.code, message: printable(error.message) }, 'images directory cannot be read');
       },
     });
     await files.run(this.#stop.signal);
@@ -157,43 +180,70 @@ export class ImagesDirectory implements AsyncDisposable {
   async #read(entry: FileEntry, signal: AbortSignal): Promise<void> {
     const { settings, log, onRead } = this.#options;
     const { path } = entry.file;
+    const shown = printable(path);
     const begun = performance.now();
     const before = this.#taking.remembered.lastImagesOf(path);
     entry.begin();
     try {
-      const { given, read } = await takeFile(entry, this.#taking, signal);
+      const taken = await takeFile(entry, this.#taking, signal);
+      if ('partOf' in taken) return this.#waitForParts(entry, taken.partOf);
+      const { given, read, whole } = taken;
       this.#taking.backOff.forget(path);
-      if (settings.prune && !entry.failed) await this.#unpin(before, path, given);
-      if (!read) log.info({ file: path, images: entry.images.length }, `Images from ${path} are all there`);
+      if (settings.prune && whole) await this.#unpin(before, path, given);
+      await this.#settle(given, signal);
+      if (!read) log.info({ file: shown, images: entry.images.length }, `Images from ${shown} are all there`);
       else if (!entry.failed)
-        log.info(entry.summary(), `Imported images from ${path} in ${seconds(performance.now() - begun)}`);
-      if (!read) return entry.become('ready');
+        log.info(entry.summary(), `Imported images from ${shown} in ${seconds(performance.now() - begun)}`);
+      if (!read) return this.#end(entry);
     } catch (thrown) {
       if (signal.aborted) return;
       entry.error = toImgctlError(thrown);
     }
-    entry.become(entry.failed ? 'failed' : 'ready');
+    this.#end(entry);
     if (entry.failed) {
-      log.warn(entry.summary(), `Images from ${path} were not all imported`);
+      log.warn(entry.summary(), `Images from ${shown} were not all imported`);
       this.#tryLater(entry);
-    }
+    } else this.#tryDeltas();
     onRead(entry.outcome);
   }
 
+  /** What becomes of a bundle becomes of all of its parts. */
+  #end(entry: FileEntry): void {
+    entry.become(entry.failed ? 'failed' : 'ready');
+    for (const path of entry.parts) {
+      const part = this.#entries.get(path);
+      if (part === entry || part?.state !== 'waiting') continue;
+      part.error = entry.error;
+      part.become(entry.state);
+    }
+  }
+
+  #waitForParts(entry: FileEntry, { leader, waitsFor }: PartGroup): void {
+    entry.error = waitsFor;
+    entry.become('waiting');
+    if (waitsFor === undefined) this.#queue(leader.path);
+  }
+
+  /** A name that several files give belongs to the one that came last. */
+  async #settle(given: readonly GivenImage[], signal: AbortSignal): Promise<void> {
+    const { remembered, imports } = this.#taking;
+    const names = given.map(({ name }) => name);
+    const settle = () => settleNames(names, remembered, imports, signal);
+    for (const { path, image, state } of await this.#names.run(settle, signal))
+      this.#entries.get(path)?.set({ name: image.name, digest: image.target.digest, state });
+  }
+
+  /** What they build upon may have come. */
+  #tryDeltas(): void {
+    for (const entry of this.#entries.values())
+      if (entry.state === 'failed' && !entry.gone && entry.errors.some(wantsBase))
+        this.#queue(entry.file.path);
+  }
+
   #tryLater(entry: FileEntry): void {
-    const { backOff } = this.#taking;
-    const { path, kind } = entry.file;
-    const waits: number[] = [];
-    if (kind === 'list') {
-      for (const { name } of entry.images) if (backOff.errorOf(name)) waits.push(backOff.waitMs(name));
-    }
-    const error = entry.errors.find(({ code }) => !ofTheFile.test(code));
-    if (waits.length === 0 && error !== undefined) {
-      backOff.failed(path, errorFromWire(error));
-      waits.push(backOff.waitMs(path));
-    }
-    if (waits.length === 0) return;
-    entry.retry = setTimeout(() => this.#queue(path), Math.min(...waits)).unref();
+    const waitMs = waitBeforeRetry(entry, this.#taking.backOff);
+    if (waitMs === undefined) return;
+    entry.retry = setTimeout(() => this.#queue(entry.file.path), waitMs).unref();
   }
 
   async #gone(path: string): Promise<void> {
@@ -208,8 +258,12 @@ export class ImagesDirectory implements AsyncDisposable {
       if (entry?.gone === false) return;
       this.#entries.delete(path);
       const images = remembered.lastImagesOf(path);
-      await Promise.all([remembered.forget(path), cache.delete(path)]);
+      remembered.forget(path);
+      cache.delete(path);
       if (this.#options.settings.prune) await this.#unpin(images, path, []);
+      // A name that it gave may be another file's again
+      const others = images.flatMap(({ name }) => remembered.giversOf(name));
+      for (const other of new Set(others.map((giver) => giver.path))) this.#queue(other);
     }, signal);
   }
 
@@ -219,7 +273,7 @@ export class ImagesDirectory implements AsyncDisposable {
     const others = remembered.paths.filter((other) => other !== path);
     const kept = [...now, ...others.flatMap((other) => remembered.lastImagesOf(other))];
     const names = await unpin(before, kept, imports.store, this.#stop.signal);
-    if (names.length > 0) this.#options.log.info({ file: path, images: names }, 'images unpinned');
+    if (names.length > 0) this.#options.log.info({ file: printable(path), images: names }, 'images unpinned');
   }
 }
 

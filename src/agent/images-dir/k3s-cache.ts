@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { FileIdentity } from './found-file.ts';
-import { readText, replaceText } from './replace-text.ts';
+import { FollowingFile, readText, replaceText } from './replace-text.ts';
 
 /**
  * K3s's `.cache.json`, in its own format, so that either program goes on with what the other wrote. It counts where
@@ -18,17 +18,19 @@ const entrySchema = z.object({
 
 export const k3sCacheName = '.cache.json';
 
-export class K3sCache {
+export class K3sCache implements AsyncDisposable {
   readonly #path: string;
   readonly #files = new Map<string, z.infer<typeof entrySchema>>();
-  #writing: Promise<void> = Promise.resolve();
+  readonly #written: FollowingFile;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, onTrouble: (thrown: unknown) => void) {
     this.#path = join(directory, k3sCacheName);
+    this.#written = new FollowingFile(() => this.#write().catch(onTrouble));
   }
 
-  static async open(directory: string): Promise<K3sCache> {
-    const cache = new K3sCache(directory);
+  /** @param onTrouble is told where it cannot be written: the directory may be read-only */
+  static async open(directory: string, onTrouble: (thrown: unknown) => void): Promise<K3sCache> {
+    const cache = new K3sCache(directory, onTrouble);
     const text = (await readText(cache.#path)) ?? '';
     try {
       for (const [path, entry] of Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(text)))) {
@@ -52,27 +54,25 @@ export class K3sCache {
     return nanoseconds(entry.modTime) === BigInt(modifiedNs) ? entry.images : undefined;
   }
 
-  /** @throws as writing files does */
-  async set(path: string, identity: FileIdentity, images: readonly string[]): Promise<void> {
+  set(path: string, identity: FileIdentity, images: readonly string[]): void {
     const { size, modifiedNs } = identity;
     if (isDeepStrictEqual(this.imagesOf(path, identity), images)) return;
     this.#files.set(path, { size, modTime: rfc3339(BigInt(modifiedNs)), images: [...images] });
-    await this.#write();
+    this.#written.changed();
   }
 
-  /** @throws as writing files does */
-  async delete(path: string): Promise<void> {
-    if (this.#files.delete(path)) await this.#write();
+  delete(path: string): void {
+    if (this.#files.delete(path)) this.#written.changed();
   }
 
-  #write(): Promise<void> {
-    const write = async () => {
-      // Nobody wants it, or does not any more
-      if ((await readText(this.#path)) === undefined) return;
-      await replaceText(this.#path, JSON.stringify(Object.fromEntries(this.#files)));
-    };
-    this.#writing = this.#writing.then(write, write);
-    return this.#writing;
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#written[Symbol.asyncDispose]();
+  }
+
+  async #write(): Promise<void> {
+    // Nobody wants it, or does not any more
+    if ((await readText(this.#path)) === undefined) return;
+    await replaceText(this.#path, JSON.stringify(Object.fromEntries(this.#files)));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, readlink, stat } from 'node:fs/promises';
 import { Limiter } from '../../streams/limiter.ts';
 import { inodeOf } from './found-file.ts';
 
@@ -24,6 +24,18 @@ export async function openForWriting(inodes: ReadonlySet<string>): Promise<Reado
     ),
   );
   return open;
+}
+
+/** The PID namespace that the machine has when it starts (include/linux/proc_ns.h). */
+const firstPidNamespace = 'pid:[4026531836]';
+
+/**
+ * Whether it can be seen who writes to a file: not from a container with processes of its own, nor where those of others
+ * are hidden. Then a file that stands still is taken for whole.
+ */
+export async function seesWriters(): Promise<boolean> {
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => undefined);
+  return namespace === firstPidNamespace && (await list('/proc/1/fd')).length > 0;
 }
 
 /** A process may end while it is looked at. */

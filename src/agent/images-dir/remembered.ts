@@ -2,9 +2,10 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { descriptorSchema } from '../../image/descriptor.ts';
+import { descriptorSchema, digestSchema } from '../../image/descriptor.ts';
+
 import { type FileIdentity, isSameFile } from './found-file.ts';
-import { readText, replaceText } from './replace-text.ts';
+import { FollowingFile, readText, replaceText } from './replace-text.ts';
 
 /** An image that a file gave. */
 const imageSchema = z.object({ name: z.string().min(1).max(1024), target: descriptorSchema });
@@ -20,33 +21,52 @@ const identitySchema = z.object({
 const fileSchema = z.object({
   /** Absent: not all of the images came, yet. */
   identity: identitySchema.optional(),
+  /** When the file came into the directory: its time of change. */
+  came: z.string().max(32).optional(),
   images: z.array(imageSchema).max(100_000),
+  /** Images that it has without a name. */
+  unnamed: z.array(digestSchema).max(100_000).optional(),
+  /** The key that its signature was verified with. */
+  key: z.string().max(64).optional(),
 });
 
 /** A version that is not known is no memory at all. */
 const documentSchema = z.object({ version: z.literal(1), files: z.record(z.string(), fileSchema) });
 
-type RememberedFile = z.infer<typeof fileSchema>;
+export type RememberedFile = z.infer<typeof fileSchema>;
+
+/** A file that gives an image of some name. */
+export interface Giver {
+  readonly path: string;
+  readonly image: GivenImage;
+}
 
 /**
  * Which images each file gave, kept in a file of the agent's own over its restarts: what a compressed archive holds
  * cannot be told without reading all of it, and what a deleted one held not at all. It is a memory and no proof: that
  * the store has the images is asked each time.
  */
-export class Remembered {
-  readonly #path: string;
-  readonly #directory: string;
+export class Remembered implements AsyncDisposable {
   readonly #files: Map<string, RememberedFile>;
-  #writing: Promise<void> = Promise.resolve();
+  /** Paths by the names of images that they give. */
+  readonly #givers = new Map<string, Set<string>>();
+  readonly #written: FollowingFile;
 
-  private constructor(path: string, directory: string, files: Map<string, RememberedFile>) {
-    this.#path = path;
-    this.#directory = directory;
+  private constructor(files: Map<string, RememberedFile>, written: FollowingFile) {
     this.#files = files;
+    this.#written = written;
+    for (const [path, { images }] of files) this.#gives(path, images);
   }
 
-  /** What cannot be read is forgotten: it costs reading the archives again. */
-  static async open(path: string, directory: string): Promise<Remembered> {
+  /**
+   * What cannot be read is forgotten: it costs reading the archives again.
+   * @param onTrouble is told where it cannot be written
+   */
+  static async open(
+    path: string,
+    directory: string,
+    onTrouble: (thrown: unknown) => void,
+  ): Promise<Remembered> {
     const text = (await readText(path)) ?? '';
     let files: [string, RememberedFile][] = [];
     try {
@@ -55,8 +75,12 @@ export class Remembered {
       // As if it were not there
     }
     // Another directory's files are not ours to unpin
-    const ours = files.filter(([file]) => file.startsWith(`${directory}/`));
-    return new Remembered(path, directory, new Map(ours));
+    const ours = new Map(files.filter(([file]) => file.startsWith(`${directory}/`)));
+    const write = async () => {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await replaceText(path, JSON.stringify({ version: 1, directory, files: Object.fromEntries(ours) }));
+    };
+    return new Remembered(ours, new FollowingFile(() => write().catch(onTrouble)));
   }
 
   get paths(): readonly string[] {
@@ -64,9 +88,19 @@ export class Remembered {
   }
 
   /** What the file gave, if it still is that file. */
-  imagesOf(path: string, identity: FileIdentity): readonly GivenImage[] | undefined {
+  fileOf(path: string, identity: FileIdentity): RememberedFile | undefined {
     const file = this.#files.get(path);
-    return file?.identity !== undefined && isSameFile(file.identity, identity) ? file.images : undefined;
+    return file?.identity !== undefined && isSameFile(file.identity, identity) ? file : undefined;
+  }
+
+  /** The files that give an image of this name, the one that came into the directory last at the end. */
+  giversOf(name: string): readonly Giver[] {
+    const givers = [...(this.#givers.get(name) ?? [])].flatMap((path) => {
+      const { images, came } = this.#files.get(path) ?? { images: [] };
+      const image = images.findLast((one) => one.name === name);
+      return image === undefined || came === undefined ? [] : [{ path, image, came: BigInt(came) }];
+    });
+    return givers.toSorted((a, b) => Number(a.came - b.came) || (a.path < b.path ? -1 : 1));
   }
 
   /** Whether anything of this name is remembered. */
@@ -79,26 +113,35 @@ export class Remembered {
     return this.#files.get(path)?.images ?? [];
   }
 
-  /** @throws as writing files does */
-  async remember(path: string, images: readonly GivenImage[], identity?: FileIdentity): Promise<void> {
-    const file = { ...(identity === undefined ? {} : { identity }), images: [...images] };
+  remember(path: string, file: RememberedFile): void {
     if (isDeepStrictEqual(this.#files.get(path), file)) return;
+    this.#givesNoMore(path);
     this.#files.set(path, file);
-    await this.#write();
+    this.#gives(path, file.images);
+    this.#written.changed();
   }
 
-  /** @throws as writing files does */
-  async forget(path: string): Promise<void> {
-    if (this.#files.delete(path)) await this.#write();
+  forget(path: string): void {
+    this.#givesNoMore(path);
+    if (this.#files.delete(path)) this.#written.changed();
   }
 
-  #write(): Promise<void> {
-    const write = async () => {
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-      const files = Object.fromEntries(this.#files);
-      await replaceText(this.#path, JSON.stringify({ version: 1, directory: this.#directory, files }));
-    };
-    this.#writing = this.#writing.then(write, write);
-    return this.#writing;
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#written[Symbol.asyncDispose]();
+  }
+
+  #gives(path: string, images: readonly GivenImage[]): void {
+    for (const { name } of images) {
+      const paths = this.#givers.get(name) ?? new Set();
+      this.#givers.set(name, paths.add(path));
+    }
+  }
+
+  #givesNoMore(path: string): void {
+    for (const { name } of this.#files.get(path)?.images ?? []) {
+      const paths = this.#givers.get(name);
+      paths?.delete(path);
+      if (paths?.size === 0) this.#givers.delete(name);
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Whoever reads the file sees the old text or the new one, whole. */
 export async function replaceText(path: string, text: string): Promise<void> {
@@ -26,5 +27,42 @@ export async function readText(path: string): Promise<string | undefined> {
     return stats.isFile() && stats.size <= maxBytes ? await readFile(path, 'utf8') : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Milliseconds: what changes meanwhile is written together. */
+const everyMs = 500;
+
+/** A file that follows what is in memory: written at once when that changes, and then every now and then. */
+export class FollowingFile implements AsyncDisposable {
+  readonly #write: () => Promise<void>;
+  readonly #hurry = new AbortController();
+  #changed = false;
+  #writing: Promise<void> | undefined;
+
+  /** `write` does not reject. */
+  constructor(write: () => Promise<void>) {
+    this.#write = write;
+  }
+
+  changed(): void {
+    this.#changed = true;
+    this.#writing ??= this.#follow().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
+  /** What changed is written. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#hurry.abort();
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  async #follow(): Promise<void> {
+    while (this.#changed) {
+      this.#changed = false;
+      await this.#write();
+      await sleep(everyMs, undefined, { signal: this.#hurry.signal, ref: false }).catch(() => {});
+    }
   }
 }

@@ -1,18 +1,24 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { ImgctlError } from '../../errors.ts';
 import { whyUnreadable } from '../../streams/read-small-file.ts';
 import { fileKind } from './file-kinds.ts';
 import { type FoundFile, identityOf, inodeOf } from './found-file.ts';
+import { type NativePath, nativePath, pathText, shownName } from './native-path.ts';
 
 export interface Scanned {
   readonly files: ReadonlyMap<string, FoundFile>;
   /** Those that could be read, the images directory among them. */
-  readonly directories: readonly string[];
+  readonly directories: readonly FoundDirectory[];
   /** Those that could not: of what is in them nothing is known. */
   readonly unread: readonly string[];
   readonly error?: ImgctlError | undefined;
+}
+
+/** One that was removed and made anew, or mounted over, is another one of the same name. */
+export interface FoundDirectory {
+  readonly at: NativePath;
+  readonly inode: string;
 }
 
 /** Bounds of what is looked at: an images directory that holds more is a mistake, such as `/`. */
@@ -25,30 +31,33 @@ const maxDirectories = 1_000;
  */
 export async function scan(directory: string): Promise<Scanned> {
   const files = new Map<string, FoundFile>();
-  const directories: string[] = [];
+  const directories: FoundDirectory[] = [];
   const unread: string[] = [];
   let error: ImgctlError | undefined;
-  const waiting = [directory];
+  const waiting: NativePath[] = [directory];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    let entries: Dirent[];
+    let entries: Dirent<Buffer>[];
+    let inode: string;
     try {
-      entries = await readdir(next, { withFileTypes: true });
+      inode = inodeOf(await stat(next, { bigint: true }));
+      entries = await readdir(next, { withFileTypes: true, encoding: 'buffer' });
     } catch (cause) {
       // What is below a directory that was removed is gone; the directory itself may be a volume that is not there yet
       if (next !== directory && (cause as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      unread.push(next);
-      error ??= unreadable(next, cause);
+      unread.push(pathText(next));
+      error ??= unreadable(pathText(next), cause);
       continue;
     }
-    directories.push(next);
-    for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const path = join(next, entry.name);
-      if (entry.isDirectory()) waiting.push(path);
-      const kind = entry.isDirectory() ? undefined : fileKind(entry.name);
+    directories.push({ at: next, inode });
+    for (const entry of entries.toSorted((a, b) => Buffer.compare(a.name, b.name))) {
+      const at = nativePath(next, entry.name);
+      if (entry.isDirectory()) waiting.push(at);
+      const kind = entry.isDirectory() ? undefined : fileKind(shownName(entry.name));
       if (kind === undefined) continue;
-      const stats = await stat(path, { bigint: true }).catch(() => undefined);
-      if (stats?.isFile())
-        files.set(path, { path, kind, identity: identityOf(stats), inode: inodeOf(stats) });
+      const stats = await stat(at, { bigint: true }).catch(() => undefined);
+      if (!stats?.isFile()) continue;
+      const path = pathText(at);
+      files.set(path, { path, at, kind, identity: identityOf(stats), inode: inodeOf(stats) });
     }
     if (files.size > maxFiles || directories.length + waiting.length > maxDirectories) {
       unread.push(directory);

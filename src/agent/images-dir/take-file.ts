@@ -1,17 +1,23 @@
 import { stat } from 'node:fs/promises';
-import { ImgctlError, toImgctlError } from '../../errors.ts';
+import { errorToWire } from '../../agent-api/errors.ts';
+import { ImgctlError, printable } from '../../errors.ts';
 import { readSmallFile, whyUnreadable } from '../../streams/read-small-file.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
+import type { BundleVerifier } from '../../trust/bundle-verifier.ts';
 import type { Log } from '../log.ts';
 import type { BackOff } from './back-off.ts';
 import type { FileEntry } from './file-entry.ts';
 import { type FoundFile, identityOf, isSameFile } from './found-file.ts';
-import { areHeld, imagesNamed } from './held-images.ts';
+import { imagesNamed } from './held-images.ts';
 import { parseImageList } from './image-list.ts';
-import { importFile } from './import-file.ts';
+import { importFile, type OpenFile, unnamedImage } from './import-file.ts';
 import type { K3sCache } from './k3s-cache.ts';
+import { imagesKnown, type KnownImages } from './known-images.ts';
+import { openFile } from './open-file.ts';
+import { openGroup, type PartGroup, partGroup } from './parts.ts';
 import { type Pull, pullList } from './pull-list.ts';
 import type { GivenImage, Remembered } from './remembered.ts';
+import { readListSignature } from './signed-list.ts';
 
 export interface TakeFileOptions {
   readonly imports: ImportOptions;
@@ -20,60 +26,84 @@ export interface TakeFileOptions {
   readonly remembered: Remembered;
   readonly cache: K3sCache;
   readonly log: Log;
+  /** Refuses what is not signed. */
+  readonly verifier?: BundleVerifier | undefined;
+  /** The files of the directory that are whole. */
+  wholeFiles(): readonly FoundFile[];
 }
+
+export type Taken =
+  /** `read`: the file had to be. `whole`: nothing that another try could bring is missing. */
+  | { readonly given: readonly GivenImage[]; readonly read: boolean; readonly whole: boolean }
+  /** It is a part of a bundle, which is imported in the name of another part, or lacks some. */
+  | { readonly partOf: PartGroup };
 
 /**
  * Sees to it that the store has the images of a file, and keeps in mind which they are. The entry tells what becomes
- * of each. Answers those that the store has, and whether the file had to be read for that.
+ * of each.
  * @throws ImgctlError where there is nothing to be had of the file
  */
 export async function takeFile(
   entry: FileEntry,
   options: TakeFileOptions,
   signal: AbortSignal,
-): Promise<{ readonly given: readonly GivenImage[]; readonly read: boolean }> {
+): Promise<Taken> {
   const { file } = entry;
   const before = options.remembered.lastImagesOf(file.path);
-  const known = file.kind === 'list' ? undefined : await knownImages(file, options, signal);
-  if (known !== undefined) {
-    for (const { name, target } of known) entry.set({ name, digest: target.digest, state: 'ready' });
-    await keepInMind(file, known, true, options);
-    return { given: known, read: false };
+  let open: OpenFile = () => openFile(file);
+  if (file.kind === 'archive') {
+    const group = await partGroup(file, options.wholeFiles());
+    if (group !== undefined) {
+      if (group.waitsFor !== undefined || group.leader.path !== file.path) return { partOf: group };
+      entry.parts = group.files.map(({ path }) => path);
+      open = openGroup(group);
+    }
+    const known = await imagesKnown(file, open, options, signal);
+    if (known !== undefined) {
+      tell(entry, known);
+      keepInMind(file, known, true, options);
+      return { given: known.images, read: false, whole: true };
+    }
   }
-  let given: readonly GivenImage[] | undefined;
+  let given: KnownImages | undefined;
+  let whole = false;
   try {
-    given = await (file.kind === 'list' ? takeList : takeArchive)(entry, options, signal);
+    given = await (file.kind === 'list'
+      ? takeList(entry, options, signal)
+      : takeArchive(entry, open, options, signal));
   } finally {
     // A file that changed while it was read is read again: what is kept in mind of it is what may have to be unpinned
-    const whole = given !== undefined && !entry.failed && (await isStill(file));
-    const kept = whole ? (given ?? []) : eachOnce([...before, ...(given ?? [])]);
-    await keepInMind(file, kept, whole, options);
+    whole =
+      given !== undefined &&
+      entry.errors.every(({ code }) => code === 'archive_unnamed') &&
+      (await isStill(file));
+    const images = given?.images ?? [];
+    const kept = { ...given, images: whole ? images : eachOnce([...before, ...images]) };
+    keepInMind(file, kept, whole, options);
   }
-  return { given, read: true };
+  return { given: given.images, read: true, whole };
 }
 
-/** What the file gave, where that is known without reading it, and the store still has all of it. */
-async function knownImages(
-  { path, identity }: FoundFile,
-  { imports, remembered, cache }: TakeFileOptions,
-  signal: AbortSignal,
-): Promise<readonly GivenImage[] | undefined> {
-  const names = remembered.knows(path) ? undefined : cache.imagesOf(path, identity);
-  const known =
-    remembered.imagesOf(path, identity) ??
-    (names === undefined ? undefined : await imagesNamed(names, imports.store, signal));
-  return known !== undefined && (await areHeld(known, imports)) ? known : undefined;
+function tell(entry: FileEntry, { images, unnamed = [] }: KnownImages): void {
+  for (const { name, target } of images) entry.set({ name, digest: target.digest, state: 'ready' });
+  for (const digest of unnamed) {
+    const error = errorToWire(unnamedImage(entry.file.path, [digest]));
+    entry.set({ name: digest, digest, state: 'failed', error });
+  }
 }
 
 async function takeArchive(
   entry: FileEntry,
-  { imports, log }: TakeFileOptions,
+  open: OpenFile,
+  options: TakeFileOptions,
   signal: AbortSignal,
-): Promise<readonly GivenImage[]> {
-  const { path } = entry.file;
-  log.info({ file: path }, `Importing images from ${path}`);
+): Promise<KnownImages> {
+  const { imports, log } = options;
+  const file = printable(entry.file.path);
+  log.info({ file }, `Importing images from ${file}`);
   const ready: string[] = [];
-  for (const { name, digest, state, unchanged, error } of await importFile(path, imports, signal)) {
+  const { images, unnamed } = await importFile(open, options, signal);
+  for (const { name, digest, state, unchanged, error } of images) {
     const isReady = state === 'ready';
     entry.set({
       name,
@@ -83,26 +113,33 @@ async function takeArchive(
     });
     if (!isReady) continue;
     ready.push(name);
-    if (unchanged !== true) log.info({ file: path, image: name, digest }, `Imported ${name}`);
+    if (unchanged !== true) log.info({ file, image: name, digest }, `Imported ${name}`);
   }
-  return (await imagesNamed(ready, imports.store, signal)) ?? [];
+  tell(entry, { images: [], unnamed });
+  return { images: (await imagesNamed(ready, imports.store, signal)) ?? [], unnamed };
 }
 
 async function takeList(
   entry: FileEntry,
   options: TakeFileOptions,
   signal: AbortSignal,
-): Promise<readonly GivenImage[]> {
-  const { path } = entry.file;
-  options.log.info({ file: path }, `Pulling images from ${path}`);
-  const images = parseImageList(await readList(path));
+): Promise<KnownImages> {
+  const { log, verifier } = options;
+  const path = printable(entry.file.path);
+  const text = await readList(entry.file);
+  if (verifier !== undefined) {
+    const signature = await readListSignature(entry.file);
+    verifier.verifyContent(Buffer.from(text), signature, path);
+  }
+  log.info({ file: path }, `Pulling images from ${path}`);
+  const images = parseImageList(text);
   for (const { name } of images) entry.set({ name, state: 'waiting' });
-  return pullList(images, { ...options, onImage: (image) => entry.set(image) }, signal);
+  return { images: await pullList(images, { ...options, onImage: (image) => entry.set(image) }, signal) };
 }
 
-async function readList(path: string): Promise<string> {
+async function readList({ path, at }: FoundFile): Promise<string> {
   try {
-    return await readSmallFile(path);
+    return await readSmallFile(at);
   } catch (cause) {
     throw new ImgctlError('archive_unreadable', `${path} cannot be read: ${whyUnreadable(cause)}`, {
       hint: 'A list of images is a small text file that the agent may read: one reference a line.',
@@ -116,31 +153,25 @@ function eachOnce(images: readonly GivenImage[]): readonly GivenImage[] {
   return [...new Map(images.map((image) => [`${image.name} ${image.target.digest}`, image])).values()];
 }
 
-async function isStill({ path, identity }: FoundFile): Promise<boolean> {
-  const stats = await stat(path, { bigint: true }).catch(() => undefined);
+async function isStill({ at, identity }: FoundFile): Promise<boolean> {
+  const stats = await stat(at, { bigint: true }).catch(() => undefined);
   return stats !== undefined && isSameFile(identityOf(stats), identity);
 }
 
-/** What cannot be kept in mind costs reading the file again, and nothing else. */
-async function keepInMind(
+function keepInMind(
   { path, identity }: FoundFile,
-  images: readonly GivenImage[],
+  { images, unnamed = [] }: KnownImages,
   whole: boolean,
-  { remembered, cache, log }: TakeFileOptions,
-): Promise<void> {
-  try {
-    await remembered.remember(path, images, whole ? identity : undefined);
-    if (whole)
-      await cache.set(
-        path,
-        identity,
-        images.map(({ name }) => name),
-      );
-    else await cache.delete(path);
-  } catch (thrown) {
-    log.warn(
-      { file: path, message: toImgctlError(thrown).message },
-      'it is not remembered what this file gave',
-    );
-  }
+  { remembered, cache, verifier }: TakeFileOptions,
+): void {
+  remembered.remember(path, {
+    ...(whole ? { identity } : {}),
+    came: identity.changedNs,
+    images: [...images],
+    ...(unnamed.length === 0 ? {} : { unnamed: [...unnamed] }),
+    ...(verifier === undefined ? {} : { key: verifier.id }),
+  });
+  const names = images.map(({ name }) => name);
+  if (whole) cache.set(path, identity, names);
+  else cache.delete(path);
 }

@@ -13,7 +13,8 @@ Examples:
   imgctl agent install --dir /root/cluster
   imgctl agent install --listen 10.0.4.17:25000
   imgctl agent install --dry-run
-  imgctl agent install -- --max-imports 8 --max-rate 200M`;
+  imgctl agent install -- --max-imports 8 --max-rate 200M
+  imgctl agent install -- --images-dir /var/lib/rancher/k3s/agent/images --images-dir-prune`;
 
 export function agentInstallCommand(context: CommandContext): Command {
   const command = new Command('install')

@@ -21,7 +21,8 @@ Examples:
   imgctl agent manifest | kubectl apply -f -
   imgctl agent manifest --distribution k3s | kubectl apply -f -
   imgctl agent manifest --image registry.example.com/imgctl/agent:1 --listen '[::]:25000' > agent.yaml
-  imgctl agent manifest --mutual-tls | kubectl apply -f -`;
+  imgctl agent manifest --mutual-tls | kubectl apply -f -
+  imgctl agent manifest --images-dir /var/lib/rancher/k3s/agent/images | kubectl apply -f -`;
 
 interface Options {
   readonly dir?: string;
@@ -34,6 +35,10 @@ interface Options {
   readonly mutualTls?: boolean;
   readonly probePort: number;
   readonly maxRate?: string;
+  readonly imagesDir?: string;
+  readonly imagesDirConcurrency?: number;
+  readonly imagesDirPrune?: boolean;
+  readonly imagesDirVerifyKey?: string;
 }
 
 export function agentManifestCommand(context: CommandContext): Command {
@@ -69,17 +74,24 @@ export function agentManifestCommand(context: CommandContext): Command {
         return text;
       }),
     )
+    .option('--images-dir <dir>', 'directory of each node whose archives get into its store, read-only')
+    .addOption(new Option('--images-dir-concurrency <n>', 'as for agent run').argParser(parseCount(1, 64)))
+    .option('--images-dir-prune', 'as for agent run')
+    .option('--images-dir-verify-key <file>', 'as for agent run: the public key goes into the manifest')
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       const { stdout, env } = context.io;
       const { agentManifest } = await import('../../deploy/kubernetes/manifest.ts');
-      const { checkNamespace, checkSocket } = await import('../../deploy/kubernetes/settings.ts');
+      const { checkImagesDir, checkNamespace, checkSocket } = await import(
+        '../../deploy/kubernetes/settings.ts'
+      );
       const { agentImageName } = await import('../../deploy/image/agent-image.ts');
       const { readCredentials } = await import('../../deploy/systemd/credentials.ts');
       const { configDir } = await import('../../trust/default-files.ts');
       const { formatReference, parseReference } = await import('../../image/reference.ts');
       const { image, mutualTls = false, probePort, maxRate } = options;
       const distribution = distributions[options.distribution];
+      const socket = checkSocket(options.storeSocket ?? distribution.socket);
       const { manifestListen } = await import('../manifest-listen.ts');
       const { listen, port } = manifestListen({ ...options, mutualTls }, distribution.port);
       const version = programVersion();
@@ -89,12 +101,13 @@ export function agentManifestCommand(context: CommandContext): Command {
           image: image === undefined ? agentImageName(version) : formatReference(parseReference(image)),
           imagePullPolicy: image === undefined ? 'Never' : 'IfNotPresent',
           namespace: checkNamespace(options.namespace),
-          socket: checkSocket(options.storeSocket ?? distribution.socket),
+          socket,
           port,
           listen,
           mutualTls,
           probePort,
           maxRate,
+          imagesDir: await imagesDirOf(options, (path) => checkImagesDir(path, socket)),
           version,
         },
         files,
@@ -105,4 +118,22 @@ export function agentManifestCommand(context: CommandContext): Command {
           "The Secret above holds the cluster's token and the agents' private key: mind who reads this terminal.",
         );
     });
+}
+
+/** @throws ImgctlError `usage` */
+async function imagesDirOf(
+  { imagesDir, imagesDirConcurrency, imagesDirPrune = false, imagesDirVerifyKey }: Options,
+  check: (path: string) => string,
+) {
+  if (imagesDir === undefined) {
+    const { ImgctlError } = await import('../../errors.ts');
+    if (imagesDirConcurrency === undefined && !imagesDirPrune && imagesDirVerifyKey === undefined)
+      return undefined;
+    throw new ImgctlError('usage', 'there is no images directory that these options could be for', {
+      hint: 'Name it: --images-dir DIR.',
+    });
+  }
+  const { readPublicKey } = await import('../../trust/minisign-key.ts');
+  const verifyKey = imagesDirVerifyKey && (await readPublicKey(imagesDirVerifyKey)).line;
+  return { path: check(imagesDir), concurrency: imagesDirConcurrency, prune: imagesDirPrune, verifyKey };
 }

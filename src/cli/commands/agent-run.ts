@@ -46,6 +46,7 @@ interface Options {
   readonly imagesDir?: string;
   readonly imagesDirConcurrency?: number;
   readonly imagesDirPrune?: boolean;
+  readonly imagesDirVerifyKey?: string;
 }
 
 export function agentRunCommand(context: CommandContext): Command {
@@ -91,6 +92,10 @@ export function agentRunCommand(context: CommandContext): Command {
     )
     .option('--images-dir-concurrency <n>', 'files of it that are read at once', parseCount(1, 64), 2)
     .option('--images-dir-prune', 'unpin images that no file of it gives any more')
+    .option(
+      '--images-dir-verify-key <file>',
+      'minisign public key: bundles and lists in it that are not signed with it are refused',
+    )
     .addHelpText('after', examples)
     .action(async ({ listen, insecureHttp = false, ...settings }: Options) => {
       const { runAgent } = await import('../../agent/main.ts');

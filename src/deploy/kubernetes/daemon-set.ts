@@ -1,11 +1,8 @@
 import { dirname } from 'node:path/posix';
-import type { ManifestSettings } from './settings.ts';
+import { configDirectory, dataDirectory, type ImagesDirSettings, type ManifestSettings } from './settings.ts';
 
 export const agentName = 'imgctl-agent';
 export const secretName = 'imgctl-agent';
-/** On the node and in the container: as `agent install` has them. */
-const configDirectory = '/etc/imgctl';
-const dataDirectory = '/var/lib/imgctl';
 const selector = { 'app.kubernetes.io/name': agentName };
 
 export function labelsOf(version: string): Record<string, string> {
@@ -52,6 +49,7 @@ function podSpec(settings: ManifestSettings) {
       { name: 'containerd', hostPath: { path: dirname(settings.socket), type: 'Directory' } },
       { name: 'data', hostPath: { path: dataDirectory, type: 'DirectoryOrCreate' } },
       { name: 'credentials', secret: { secretName, defaultMode: 0o400 } },
+      ...imagesVolume(settings),
     ],
   };
 }
@@ -97,11 +95,12 @@ function container(settings: ManifestSettings) {
       { name: 'containerd', mountPath: dirname(socket), readOnly: true },
       { name: 'data', mountPath: dataDirectory },
       { name: 'credentials', mountPath: configDirectory, readOnly: true },
+      ...imagesMount(settings),
     ],
   };
 }
 
-function args({ listen, socket, mutualTls, probePort, maxRate }: ManifestSettings): string[] {
+function args({ listen, socket, mutualTls, probePort, maxRate, imagesDir }: ManifestSettings): string[] {
   return [
     ...['agent', 'run', `--listen=${listen}`, '--name=$(NODE_NAME)'],
     ...[`--store=containerd:${socket}`, `--data-dir=${dataDirectory}`],
@@ -109,7 +108,36 @@ function args({ listen, socket, mutualTls, probePort, maxRate }: ManifestSetting
     ...[`--ca-file=${configDirectory}/ca.crt`, `--token-file=${configDirectory}/token`],
     ...(mutualTls ? [`--client-ca=${configDirectory}/ca.crt`, `--probe-listen=127.0.0.1:${probePort}`] : []),
     ...(maxRate === undefined ? [] : [`--max-rate=${maxRate}`]),
+    ...(imagesDir === undefined ? [] : imagesArgs(imagesDir)),
   ];
+}
+
+function imagesArgs({ path, concurrency, prune, verifyKey }: ImagesDirSettings): string[] {
+  return [
+    `--images-dir=${path}`,
+    ...(concurrency === undefined ? [] : [`--images-dir-concurrency=${concurrency}`]),
+    ...(prune ? ['--images-dir-prune'] : []),
+    ...(verifyKey === undefined ? [] : [`--images-dir-verify-key=${verifyKey}`]),
+  ];
+}
+
+function imagesVolume({ imagesDir }: ManifestSettings) {
+  return imagesDir === undefined
+    ? []
+    : [{ name: 'images', hostPath: { path: imagesDir.path, type: 'DirectoryOrCreate' } }];
+}
+
+/** What files gave is remembered in the data directory, so that nothing need be written here. */
+function imagesMount({ imagesDir }: ManifestSettings) {
+  return imagesDir === undefined
+    ? []
+    : [
+        {
+          ...{ name: 'images', mountPath: imagesDir.path, readOnly: true },
+          // What is mounted on the node below it, a USB stick or a share, is seen too
+          mountPropagation: 'HostToContainer',
+        },
+      ];
 }
 
 /** The kubelet asks the node's address over HTTPS without verifying; it has no certificate to show. */

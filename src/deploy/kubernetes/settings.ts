@@ -1,5 +1,9 @@
 import { dirname, isAbsolute, normalize } from 'node:path/posix';
-import { ImgctlError } from '../../errors.ts';
+import { ImgctlError, printable } from '../../errors.ts';
+
+/** On the node and in the container: as `agent install` has them. */
+export const configDirectory = '/etc/imgctl';
+export const dataDirectory = '/var/lib/imgctl';
 
 /** What the objects are made of, checked. */
 export interface ManifestSettings {
@@ -17,7 +21,18 @@ export interface ManifestSettings {
   readonly probePort: number;
   /** As `agent run --max-rate` takes it. */
   readonly maxRate?: string | undefined;
+  readonly imagesDir?: ImagesDirSettings | undefined;
   readonly version: string;
+}
+
+/** Options of `agent run` for a directory of the node, which the pod has under the same path. */
+export interface ImagesDirSettings {
+  /** Absolute. */
+  readonly path: string;
+  readonly concurrency?: number | undefined;
+  readonly prune: boolean;
+  /** The key itself, not a file: it is public, and the pod has no file of it. */
+  readonly verifyKey?: string | undefined;
 }
 
 /** A name as RFC 1123 has labels. @throws ImgctlError `usage` */
@@ -25,6 +40,21 @@ export function checkNamespace(name: string): string {
   if (/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
   throw new ImgctlError('usage', `not a namespace of Kubernetes: ${JSON.stringify(name.slice(0, 100))}`, {
     hint: 'Small letters, digits and - in between, 63 at most.',
+  });
+}
+
+/**
+ * A directory of the node that is mounted at the same path. The kubelet would read `$(` as a variable.
+ * @throws ImgctlError `usage`
+ */
+export function checkImagesDir(path: string, socket: string): string {
+  const directory = normalize(path).replace(/\/+$/, '');
+  const others = [configDirectory, dataDirectory, dirname(socket)];
+  const overlaps = others.some((other) => `${other}/`.startsWith(`${directory}/`));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (isAbsolute(path) && !/[$:\u0000-\u001f]/.test(path) && !overlaps) return directory;
+  throw new ImgctlError('usage', `not a directory that can be mounted for images: ${printable(path)}`, {
+    hint: 'Name an absolute path on the nodes that holds images and nothing else: /var/lib/rancher/k3s/agent/images.',
   });
 }
 

@@ -1,4 +1,5 @@
 import { isAbsolute, join } from 'node:path';
+import { ImgctlError, printable } from '../../errors.ts';
 import type { Executable } from '../executable.ts';
 import { type Credentials, hasCredentials, readCredentials } from './credentials.ts';
 import { installedPaths, type NodePaths, pathsBelow } from './node-paths.ts';
@@ -51,14 +52,18 @@ export async function planInstall(settings: InstallSettings): Promise<InstallPla
   return { paths, executable, credentials, credentialsDir, tls, listen, unit, writable };
 }
 
-/** Its `.cache.json` is written by the agent. */
+/** Its `.cache.json` is written by the agent. @throws ImgctlError `usage` for a path that depends on where one is */
 function imagesDirectoryIn(options: readonly string[]): string[] {
   const at = options.indexOf('--images-dir');
   const directory =
     at >= 0
       ? options[at + 1]
       : options.find((option) => option.startsWith('--images-dir='))?.slice('--images-dir='.length);
-  return directory !== undefined && isAbsolute(directory) ? [directory] : [];
+  if (directory === undefined) return [];
+  if (isAbsolute(directory)) return [directory];
+  throw new ImgctlError('usage', `--images-dir needs an absolute path: ${printable(directory)}`, {
+    hint: 'The service starts in another directory than this one.',
+  });
 }
 
 function startOf(executable: Executable, paths: NodePaths): string[] {

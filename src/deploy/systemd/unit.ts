@@ -16,8 +16,8 @@ export interface UnitSettings {
 /** The service's own state directory: systemd makes it, and lets the service write there. */
 export const stateDirectory = '/var/lib/imgctl';
 
-/** Homes are hidden from the service, unless its program lies in one. */
-const homes = /^\/(?:home|root|run\/user)(?:\/|$)/;
+/** Homes are hidden from the service, unless its program, or what an option names, lies in one. */
+const homes = /^(?:--[\w-]+=)?\/(?:home|root|run\/user)(?:\/|$)/;
 
 /**
  * The text of the unit. It may do what an agent does and no more: speak to containerd's socket, which belongs to root

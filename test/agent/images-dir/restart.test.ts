@@ -1,10 +1,10 @@
 import { appendFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { becomes } from '../../support/becomes.ts';
 import { imageOf, seededBytes } from '../../support/blobs.ts';
-import { ociArchive, smallArchive } from '../archives.ts';
+import { bundleArchive, ociArchive, smallArchive } from '../archives.ts';
 import { ImagesNode, tagsIn } from './images-node.ts';
 
 /** Three layers that gzip makes nothing smaller of. */
@@ -48,6 +48,30 @@ describe('an agent that starts again with an images directory', () => {
     await node.ready('plain.tar');
     expect((await bytesRead()) - before).toBeLessThan(4_000_000);
     expect(node.messages('Importing images')).toHaveLength(1);
+  });
+
+  it('reads the beginning alone of a compressed bundle, also when it remembers nothing, and all of it when the store lacks some', async () => {
+    const image = imageOf([1, 2, 3].map((n) => seededBytes(`bundle ${n}`, 8_000_000)));
+    await using node = await ImagesNode.start({}, (directory) =>
+      writeFile(`${directory}/bundle.tar.zst`, zstdCompressSync(bundleArchive(image, 'app:1'))),
+    );
+    await node.ready('bundle.tar.zst');
+    await node.stop();
+    await rm(join(node.dataDir, 'images-dir.json'));
+
+    const before = await bytesRead();
+    await node.begin();
+    expect(await node.ready('bundle.tar.zst')).toMatchObject({
+      images: [{ name: 'docker.io/library/app:1', digest: image.target.digest, state: 'ready' }],
+    });
+    expect((await bytesRead()) - before).toBeLessThan(4_000_000);
+    expect(node.messages('Importing images')).toEqual([]);
+    await node.client.removeImage('app:1');
+    await node.stop();
+    await rm(join(node.dataDir, 'images-dir.json'));
+    await node.begin();
+    await node.ready('bundle.tar.zst');
+    expect(await tagsIn(node.store)).toEqual(['docker.io/library/app:1']);
   });
 
   it.each(['plain.tar', 'packed.tar.gz'])('brings back an image of %s that was removed', async (name) => {

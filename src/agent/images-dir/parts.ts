@@ -1,0 +1,92 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { truncated } from '../../archive/archive-errors.ts';
+import { joinParts } from '../../archive/join-parts.ts';
+import { decodePartHead, type PartHead, partHeadBytes } from '../../archive/part-head.ts';
+import { ImgctlError } from '../../errors.ts';
+import { shortDigest } from '../../image/digest.ts';
+import type { FoundFile } from './found-file.ts';
+import type { OpenFile } from './import-file.ts';
+
+/** The parts of one divided bundle that the directory has. */
+export interface PartGroup {
+  /** In whose name the bundle is imported: the first of them. */
+  readonly leader: FoundFile;
+  readonly files: readonly FoundFile[];
+  /** Why it cannot be imported yet. */
+  readonly waitsFor: ImgctlError | undefined;
+}
+
+/** Of each state of a file, once. */
+const heads = new WeakMap<FoundFile, Promise<PartHead | undefined>>();
+
+/**
+ * The group that a file belongs to; undefined for what is no part. `others` may have the file itself among them.
+ * @throws ImgctlError `archive_truncated` where it is shorter or longer than it says
+ */
+export async function partGroup(
+  file: FoundFile,
+  others: readonly FoundFile[],
+): Promise<PartGroup | undefined> {
+  const head = await headOf(file);
+  if (head === undefined) return undefined;
+  const { size } = file.identity;
+  if (size !== head.bytes) throw truncated(file.path, `it has ${size} bytes, and had ${head.bytes}`);
+  const found = new Map<number, FoundFile>([[head.part, file]]);
+  for (const other of others) {
+    if (other.kind !== 'archive') continue;
+    const its = await headOf(other);
+    if (its === undefined || its.bytes !== other.identity.size) continue;
+    if (its.bundle !== head.bundle || its.limit !== head.limit || its.of !== head.of) continue;
+    // A copy of a part is no other part; each of the copies must see the same group
+    const before = found.get(its.part);
+    if (before === undefined || other.path < before.path) found.set(its.part, other);
+  }
+  const numbers = Array.from({ length: head.of }, (_, i) => i + 1);
+  const files = numbers.flatMap((number) => found.get(number) ?? []);
+  const missing = numbers.filter((number) => !found.has(number));
+  return {
+    leader: files[0] ?? file,
+    files,
+    waitsFor: missing.length === 0 ? undefined : incomplete(file, head, missing),
+  };
+}
+
+/** All of a group as one archive. */
+export function openGroup({ files }: PartGroup): OpenFile {
+  return async () => {
+    const [input] = await joinParts(files.map(({ path }) => ({ kind: 'path', path })));
+    if (input === undefined) throw new ImgctlError('no_archive', 'a bundle without parts');
+    return { input, [Symbol.asyncDispose]: async () => {} };
+  };
+}
+
+function headOf(file: FoundFile): Promise<PartHead | undefined> {
+  const known = heads.get(file) ?? readHead(file);
+  heads.set(file, known);
+  return known;
+}
+
+/** What cannot be read is told when it is imported. */
+async function readHead({ at }: FoundFile): Promise<PartHead | undefined> {
+  try {
+    await using file = await open(at, constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!(await file.stat()).isFile()) return undefined;
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(partHeadBytes), 0, partHeadBytes, 0);
+    return decodePartHead(buffer.subarray(0, bytesRead));
+  } catch {
+    return undefined;
+  }
+}
+
+function incomplete({ path }: FoundFile, { part, of, bundle }: PartHead, missing: readonly number[]) {
+  const which = missing.length === 1 ? `part ${missing[0]} is` : `parts ${missing.join(', ')} are`;
+  return new ImgctlError(
+    'archive_incomplete',
+    `${path} is part ${part} of ${of} of a bundle, and ${which} not here`,
+    {
+      hint: 'Put all of its parts into the directory, in any order: it is imported when the last one is there.',
+      context: { path, bundle: shortDigest(bundle) },
+    },
+  );
+}
