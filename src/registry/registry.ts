@@ -17,9 +17,10 @@ import { isImageConfigType, isIndexType, isManifestType } from '../image/media-t
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import { readDocument } from '../image/read-document.ts';
 import { digestReference, formatReference, type Reference } from '../image/reference.ts';
-import type { ImageSource, SourceImage } from '../image/source.ts';
+import type { BlobSource, ImageSource, SourceImage } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import { fetchManifest } from './fetch-manifest.ts';
+import { type AttachedManifest, findAttached } from './find-attached.ts';
 import { ImageDocuments } from './image-documents.ts';
 import { BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
 import { openRepository, type RegistrySettings, type Repository } from './repository.ts';
@@ -44,6 +45,54 @@ export interface RegistryImages extends ImageSource {
   waitedAt(): number;
 }
 
+/** An image of a registry. */
+export interface RegistryImage extends SourceImage {
+  /**
+   * Looks for what the registry holds beside it: signatures, attestations. The source has their blobs from then on.
+   * @throws ImgctlError those of the registry
+   */
+  attached(signal?: AbortSignal): Promise<readonly Descriptor[]>;
+}
+
+/** Registries as one source of blobs: those of all images that were looked up. */
+export interface Registries extends BlobSource, AsyncDisposable {
+  /** @throws ImgctlError those of the registry, of the image that is meant; what `settings` does */
+  find(reference: Reference, signal?: AbortSignal): Promise<RegistryImage>;
+  /** When a registry was last waited for, by `performance.now()`; -Infinity: never. */
+  waitedAt(): number;
+}
+
+export function openRegistries(
+  settings: RegistrySettings,
+  options: Pick<RegistryImagesOptions, 'platforms' | 'onResolved'>,
+): Registries {
+  const transport = new Transport(settings.proxyOf);
+  const pulled = new Pulled();
+  return {
+    async find(reference, signal) {
+      const within = (thrown: unknown) => {
+        signal?.throwIfAborted();
+        return toImgctlError(thrown).within({ image: formatReference(reference) });
+      };
+      try {
+        const repository = await openRepository(reference, settings, transport);
+        const image = await pulled.add(reference, repository, { ...options, signal });
+        const attached = async (asking?: AbortSignal) =>
+          pulled.attachedTo(image.target, repository, asking).catch((thrown) => {
+            throw within(thrown);
+          });
+        return { ...image, attached };
+      } catch (thrown) {
+        throw within(thrown);
+      }
+    },
+    waitedAt: () => pulled.waitedAt,
+    sizeOf: (digest) => pulled.sizeOf(digest),
+    read: (digest, offset, reading) => pulled.read(digest, offset, reading),
+    [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
+  };
+}
+
 /** Images of registries, in the order of their references. Throws only what `settings` does, and the signal's reason. */
 export async function openRegistryImages(
   references: readonly Reference[],
@@ -52,29 +101,27 @@ export async function openRegistryImages(
 ): Promise<RegistryImages> {
   await using resources = new AsyncDisposableStack();
   const { maxParallel = 1, signal } = options;
-  const transport = resources.use(new Transport(settings.proxyOf));
-  const pulled = new Pulled();
+  const registries = resources.use(openRegistries(settings, options));
   const limiter = new Limiter(maxParallel);
   const found = await Promise.all(
     references.map((reference) =>
-      limiter.run(async () => {
+      limiter.run(async (): Promise<SourceImage | ImgctlError> => {
         try {
-          const repository = await openRepository(reference, settings, transport);
-          return await pulled.add(reference, repository, options);
+          const { name, target } = await registries.find(reference, signal);
+          return { name, target };
         } catch (thrown) {
           signal?.throwIfAborted();
-          return toImgctlError(thrown).within({ image: formatReference(reference) });
+          return toImgctlError(thrown);
         }
       }, signal),
     ),
   );
   const open = resources.move();
+  const { waitedAt, sizeOf, read } = registries;
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
-    waitedAt: () => pulled.waitedAt,
-    sizeOf: (digest) => pulled.sizeOf(digest),
-    read: (digest, offset, reading) => pulled.read(digest, offset, reading),
+    ...{ waitedAt, sizeOf, read },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }
@@ -114,6 +161,33 @@ class Pulled {
     );
     this.#documents.put(target, bytes);
     onResolved?.(reference, target.digest);
+    await this.#collect(target, platforms, repository, signal);
+    // Pods find an image that they name by digest by that alone
+    return {
+      name: digest === undefined ? formatReference(reference) : digestReference(reference, digest),
+      target,
+    };
+  }
+
+  async attachedTo(
+    { digest }: Descriptor,
+    repository: Repository,
+    signal: AbortSignal | undefined,
+  ): Promise<Descriptor[]> {
+    const found = await findAttached(repository, digest, signal);
+    for (const { descriptor, bytes } of found) {
+      this.#documents.put(descriptor, bytes);
+      await this.#collect(descriptor, [], repository, signal);
+    }
+    return found.map((manifest) => entryOf(manifest, repository));
+  }
+
+  async #collect(
+    target: Descriptor,
+    platforms: readonly PlatformChoice[],
+    repository: Repository,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const choices = platforms.length === 0 ? [{ kind: 'all' } as const] : platforms;
     const fetch = (descriptor: Descriptor) => this.#fetch(descriptor, repository, signal);
     for (const { digest, size } of await this.#documents.collect(target, choices, fetch)) {
@@ -121,11 +195,6 @@ class Pulled {
       if (known === undefined) this.#blobs.set(digest, { size, in: [repository] });
       else if (known.size === size && !known.in.includes(repository)) known.in.push(repository);
     }
-    // Pods find an image that they name by digest by that alone
-    return {
-      name: digest === undefined ? formatReference(reference) : digestReference(reference, digest),
-      target,
-    };
   }
 
   async #fetch(
@@ -141,4 +210,15 @@ class Pulled {
     if (!isImageConfigType(mediaType)) throw new ImgctlError('internal', `${mediaType} is no document`);
     return readDocument(source, descriptor, signal);
   }
+}
+
+/** As an index has it. Nothing that a registry says beside it: it could give it the name of an image. */
+function entryOf({ descriptor, tag, artifactType }: AttachedManifest, { reference }: Repository): Descriptor {
+  const { registry, repository } = reference;
+  const name = tag === undefined ? undefined : formatReference({ registry, repository, tag });
+  return {
+    ...descriptor,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(name === undefined ? {} : { annotations: { 'org.opencontainers.image.ref.name': name } }),
+  };
 }
