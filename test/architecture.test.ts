@@ -54,7 +54,7 @@ const fences: readonly (readonly [library: RegExp, folders: readonly string[]])[
   [/^tar-stream$/, ['archive', 'deploy']],
   [/^undici$/, ['agent-api', 'discovery', 'registry']],
   [/^@kubernetes\/client-node\//, ['discovery']],
-  [/^(@peculiar\/x509|reflect-metadata)$/, ['trust']],
+  [/^(@peculiar\/x509|reflect-metadata|@noble\/hashes\/.*)$/, ['trust']],
   // Bundles are made of what Kubernetes manifests name
   [/^yaml$/, ['config', 'deploy', 'bundle']],
   [/^(smol-toml|re2js)$/, ['config']],

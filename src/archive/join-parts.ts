@@ -31,7 +31,17 @@ export async function joinParts(inputs: readonly ArchiveInput[]): Promise<Archiv
     ({ head }) => `${head.bundle} ${head.limit} ${head.of}`,
   );
   const others = found.filter(({ part }) => part === undefined).map(({ input }) => input);
-  return [...others, ...[...parts.values()].map(joined)];
+  const beside = {
+    bundles: parts.size,
+    strangers: others.flatMap((input) => (input.kind === 'path' ? input.path : [])),
+  };
+  return [...others, ...[...parts.values()].map((each) => joined(each, beside))];
+}
+
+/** What was named beside the parts of a bundle: where one is missing, it may be among these. */
+interface Beside {
+  readonly bundles: number;
+  readonly strangers: readonly string[];
 }
 
 /** The part in a regular file, if it is one; what cannot be read is told when it is opened. */
@@ -48,23 +58,18 @@ async function partAt(path: string): Promise<Part | undefined> {
   }
 }
 
-function joined(parts: readonly Part[]): ArchiveInput {
-  const byNumber = new Map(parts.map((part) => [part.head.part, part]));
+function joined(parts: readonly Part[], beside: Beside): ArchiveInput {
   const [first] = parts as [Part, ...Part[]];
-  const { of, bundle } = first.head;
+  const { of } = first.head;
+  const byNumber = new Map<number, Part>();
+  for (const part of parts) {
+    const same = byNumber.get(part.head.part);
+    if (same !== undefined) throw twice(same, part);
+    byNumber.set(part.head.part, part);
+  }
   const numbers = Array.from({ length: of }, (_, i) => i + 1);
   const missing = numbers.filter((number) => !byNumber.has(number));
-  if (missing.length > 0) {
-    const which = missing.length === 1 ? `part ${missing[0]} is` : `parts ${missing.join(', ')} are`;
-    throw new ImgctlError(
-      'archive_incomplete',
-      `${first.path} is part ${first.head.part} of ${of} of a bundle, and ${which} not here`,
-      {
-        hint: 'Name all of its parts in one command, in any order: imgctl images import bundle.tar.zst.*',
-        context: { path: first.path, bundle: shortDigest(bundle) },
-      },
-    );
-  }
+  if (missing.length > 0) throw incomplete(first, missing, beside);
   const ordered = numbers.flatMap((number) => byNumber.get(number) ?? []);
   for (const { path, head, size } of ordered)
     if (size !== head.bytes) throw truncated(path, `it has ${size} bytes, and had ${head.bytes}`);
@@ -73,6 +78,35 @@ function joined(parts: readonly Part[]): ArchiveInput {
     stream: bytesOf(ordered),
     label: `${ordered[0]?.path} and its ${of - 1} other parts`,
   };
+}
+
+function incomplete(
+  { path, head }: Part,
+  missing: readonly number[],
+  { bundles, strangers }: Beside,
+): ImgctlError {
+  const which = missing.length === 1 ? `part ${missing[0]} is` : `parts ${missing.join(', ')} are`;
+  const [stranger] = strangers;
+  const hint =
+    bundles > 1
+      ? `The files that are named are parts of ${bundles} bundles, or of ${bundles} divisions of one: name those of one.`
+      : stranger !== undefined
+        ? `${stranger} is no part, or its beginning is damaged: copy it again.`
+        : 'Name all of its parts in one command, in any order: imgctl images import bundle.tar.zst.*';
+  return new ImgctlError(
+    'archive_incomplete',
+    `${path} is part ${head.part} of ${head.of} of a bundle, and ${which} not here`,
+    { hint, context: { path, bundle: shortDigest(head.bundle) } },
+  );
+}
+
+function twice(one: Part, other: Part): ImgctlError {
+  const { part, of } = one.head;
+  const message = `part ${part} of ${of} of a bundle is named twice: ${one.path} and ${other.path}`;
+  return new ImgctlError('archive_conflict', message, {
+    hint: 'Name each part once; of two copies that differ, the whole one.',
+    context: { path: other.path },
+  });
 }
 
 async function* bytesOf(parts: readonly Part[]): AsyncGenerator<Uint8Array> {

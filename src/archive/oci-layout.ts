@@ -7,6 +7,7 @@ import type { SourceBase, SourceImage } from '../image/source.ts';
 import type { ArchiveBlobs } from './archive-blobs.ts';
 import { signatureName } from './archive-documents.ts';
 import type { ArchiveFiles } from './archive-files.ts';
+import { attachedTag } from './attached-entry.ts';
 import { deltaBase } from './delta.ts';
 import type { DocumentReader } from './document-reader.ts';
 import { annotatedName } from './image-names.ts';
@@ -87,7 +88,7 @@ class Layout {
     const descriptor = await this.#typed(found);
     if (!isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType)) return;
     const name = annotatedName(descriptor);
-    if (isSignatureTag(descriptor)) {
+    if (attachedTag(descriptor) !== undefined) {
       this.#accessories.push(descriptor);
       return;
     }
@@ -150,15 +151,6 @@ class Layout {
     const { subject } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { subject?: unknown };
     return (subject !== undefined && subject !== null) || !isImageConfigType(config.mediaType);
   }
-}
-
-/** cosign keeps what it says of an image under tags of this form, in the image's own repository. */
-function isSignatureTag({ annotations }: Descriptor): boolean {
-  const names = [
-    annotations?.['io.containerd.image.name'],
-    annotations?.['org.opencontainers.image.ref.name'],
-  ];
-  return names.some((name) => /(?:^|:)sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(name ?? ''));
 }
 
 /** The parser's errors, with the archive named. */

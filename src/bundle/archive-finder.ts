@@ -1,4 +1,5 @@
 import type { Archive } from '../archive/archive.ts';
+import { attachedSubject } from '../archive/attached-entry.ts';
 import { combineArchives } from '../archive/combine-archives.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { type Digest, isDigest } from '../image/digest.ts';
@@ -19,11 +20,11 @@ export interface ArchiveFinder extends ImageFinder {
  */
 export async function archiveFinder(
   archives: readonly Archive[],
-  signal?: AbortSignal,
+  { signatures, signal }: { readonly signatures: boolean; readonly signal?: AbortSignal | undefined },
 ): Promise<ArchiveFinder> {
   const source: ImageSource = combineArchives(archives);
   const attached: (AttachedDocument & { readonly archive: Archive })[] = [];
-  for (const archive of archives)
+  for (const archive of signatures ? archives : [])
     for (const entry of archive.attached)
       attached.push({ archive, entry, subject: await subjectOf(entry, archive, signal) });
   return {
@@ -51,13 +52,8 @@ async function subjectOf(
   source: BlobSource,
   signal?: AbortSignal,
 ): Promise<Digest | undefined> {
-  const { annotations = {} } = entry;
-  for (const name of ['io.containerd.image.name', 'org.opencontainers.image.ref.name']) {
-    const [, hex] = /(?:^|:)sha256-([0-9a-f]{64})(?:\.[a-z]+)?$/.exec(annotations[name] ?? '') ?? [];
-    if (hex !== undefined) return `sha256:${hex}` as Digest;
-  }
-  const told = annotations['vnd.docker.reference.digest'];
-  if (isDigest(told)) return told;
+  const told = attachedSubject(entry);
+  if (told !== undefined) return told;
   if (!isDocumentType(entry.mediaType) || source.sizeOf(entry.digest) === undefined) return undefined;
   const bytes = await readDocument(source, entry, signal);
   const { subject } = JSON.parse(Buffer.from(bytes).toString('utf8')) as {

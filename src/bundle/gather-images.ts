@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ArchivedImage, AttachedImage } from '../archive/archive-documents.ts';
+import { attachedEntry, attachedTag } from '../archive/attached-entry.ts';
 import { documentsOf } from '../archive/describe-images.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../image/digest.ts';
@@ -8,6 +9,7 @@ import { formatPlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import { formatReference, type Reference } from '../image/reference.ts';
 import type { BlobSource } from '../image/source.ts';
+import { Limiter } from '../streams/limiter.ts';
 import type { FoundImage, ImageFinder } from './image-finder.ts';
 import type { NamedImage } from './named-images.ts';
 
@@ -18,12 +20,16 @@ import type { NamedImage } from './named-images.ts';
 export interface GatheredImages extends Pick<BlobSource, 'read'> {
   readonly images: readonly ArchivedImage[];
   readonly attached: readonly AttachedImage[];
+  /** Whether a blob comes over a network. */
+  isRemote(digest: Digest): boolean;
 }
 
 export interface GatherOptions {
   /** The first that has an image gives it. */
   readonly finders: readonly ImageFinder[];
   readonly choice: PlatformChoice;
+  /** Names that are looked up at once. */
+  readonly maxParallel: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -35,15 +41,22 @@ export interface GatherOptions {
  */
 export async function gatherImages(
   named: readonly NamedImage[],
-  { finders, choice, signal }: GatherOptions,
+  { finders, choice, maxParallel, signal }: GatherOptions,
 ): Promise<GatheredImages> {
   const gathering = new Gathering(choice, signal);
-  const sorted = named
+  // Sidecars are named by every manifest
+  const different = new Map(named.toReversed().map((image) => [formatReference(image.reference), image]));
+  const sorted = [...different.values()]
     .map((image) => ({ ...image, name: nameIn(image.reference) }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  for (const { reference, where, name } of sorted) {
-    const found = await firstFound(reference, finders, signal);
+  const look = async ({ reference, where }: NamedImage, stop: AbortSignal) => {
+    const found = await firstFound(reference, finders, stop);
     if (found === undefined) throw unknown(reference, where);
+    return found;
+  };
+  const all = await allAtOnce(sorted, look, { limit: maxParallel, signal });
+  for (const [i, { name }] of sorted.entries()) {
+    const found = all[i] as FoundImage;
     try {
       await gathering.add(name, found);
     } catch (thrown) {
@@ -57,6 +70,24 @@ export async function gatherImages(
 /** Its name on a node. With a tag and a digest the tag is left: nodes put the name by digest beside it. */
 function nameIn({ digest, ...rest }: Reference): string {
   return formatReference(rest.tag === undefined ? { ...rest, digest } : rest);
+}
+
+/** One that fails stops the others. */
+async function allAtOnce<T, R>(
+  items: readonly T[],
+  work: (item: T, stop: AbortSignal) => Promise<R>,
+  { limit, signal }: { readonly limit: number; readonly signal: AbortSignal | undefined },
+): Promise<R[]> {
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const limiter = new Limiter(limit);
+  const working = items.map((item) => limiter.run(() => work(item, stop), stop));
+  try {
+    return await Promise.all(working);
+  } finally {
+    failed.abort();
+    await Promise.allSettled(working);
+  }
 }
 
 async function firstFound(
@@ -75,8 +106,8 @@ class Gathering implements GatheredImages {
   readonly #choice: PlatformChoice;
   readonly #signal: AbortSignal | undefined;
   readonly #images = new Map<Digest, { readonly names: string[]; readonly graph: ImageGraph }>();
-  readonly #attached = new Map<Digest, AttachedImage>();
-  readonly #sources = new Map<Digest, BlobSource>();
+  readonly #attached = new Map<string, AttachedImage>();
+  readonly #sources = new Map<Digest, Pick<FoundImage, 'source' | 'isRemote'>>();
   readonly #named = new Map<string, Digest>();
 
   constructor(choice: PlatformChoice, signal: AbortSignal | undefined) {
@@ -89,38 +120,49 @@ class Gathering implements GatheredImages {
   }
 
   get attached(): readonly AttachedImage[] {
-    return [...this.#attached.values()].sort((a, b) => (a.entry.digest < b.entry.digest ? -1 : 1));
+    return [...this.#attached].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, image]) => image);
   }
 
-  async add(name: string, { target, source, attached }: FoundImage): Promise<void> {
+  async add(name: string, found: FoundImage): Promise<void> {
+    const { target, source } = found;
     const before = this.#named.get(name);
     if (before === target.digest) return;
     if (before !== undefined) throw twice(name, before, target.digest);
     this.#named.set(name, target.digest);
     const known = this.#images.get(target.digest);
-    if (known !== undefined) {
-      known.names.push(name);
-      return;
+    const graph = known?.graph ?? (await this.#wholeGraph(target, source));
+    if (known !== undefined) known.names.push(name);
+    else {
+      this.#images.set(target.digest, { names: [name], graph });
+      this.#remember(graph, found);
     }
-    const graph = await this.#wholeGraph(target, source);
-    this.#images.set(target.digest, { names: [name], graph });
-    this.#remember(graph, source);
+    await this.#attach(graph, found);
+  }
+
+  async #attach(graph: ImageGraph, found: FoundImage): Promise<void> {
+    const { attached, source } = found;
     const isAbout = ({ subject }: { subject: Digest | undefined }) =>
       subject === undefined || graph.blobs.some(({ digest }) => digest === subject);
     for (const { entry } of attached.filter(isAbout)) {
       if (source.sizeOf(entry.digest) === undefined) continue;
       const read = documentsOf(source, this.#signal);
       const beside = await resolveGraph(entry, { kind: 'all' }, read);
-      this.#attached.set(entry.digest, { entry, graph: beside });
-      this.#remember(beside, source);
+      // One may stand in several repositories
+      const place = `${entry.digest} ${attachedTag(entry) ?? ''}`;
+      this.#attached.set(place, { entry: attachedEntry(entry), graph: beside });
+      this.#remember(beside, found);
     }
   }
 
+  isRemote(digest: Digest): boolean {
+    return this.#sources.get(digest)?.isRemote === true;
+  }
+
   read(digest: Digest, offset: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    const source = this.#sources.get(digest);
-    if (source === undefined) throw new ImgctlError('blob_unknown', `${digest} is of none of the images`);
-    const chunks = source.read(digest, offset, signal);
-    return offset === 0 ? verified(chunks, digest) : chunks;
+    const known = this.#sources.get(digest);
+    if (known === undefined) throw new ImgctlError('blob_unknown', `${digest} is of none of the images`);
+    const chunks = known.source.read(digest, offset, signal);
+    return offset === 0 && known.isRemote !== true ? verified(chunks, digest) : chunks;
   }
 
   /** With all platforms: those that are whole there, as archives may have others in part. */
@@ -138,8 +180,9 @@ class Gathering implements GatheredImages {
     );
   }
 
-  #remember({ blobs }: ImageGraph, source: BlobSource): void {
-    for (const { digest } of blobs) if (!this.#sources.has(digest)) this.#sources.set(digest, source);
+  #remember({ blobs }: ImageGraph, { source, isRemote }: FoundImage): void {
+    for (const { digest } of blobs)
+      if (!this.#sources.has(digest)) this.#sources.set(digest, { source, isRemote });
   }
 }
 

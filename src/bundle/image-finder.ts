@@ -13,6 +13,8 @@ export interface FoundImage {
   readonly target: Descriptor;
   /** Of its blobs. `sizeOf` knows those that documents name once these were read, and not what cannot be had. */
   readonly source: BlobSource;
+  /** Whether its blobs come over a network: they are verified as they are read, and asked for ahead of their turn. */
+  readonly isRemote?: boolean | undefined;
   /** Signatures and attestations that stand beside images there, of this one or not. */
   readonly attached: readonly AttachedDocument[];
 }

@@ -23,7 +23,7 @@ const maxAliasCount = 10_000;
 export function* manifestDocuments(text: string, label: string): Generator<unknown, void, undefined> {
   const json = /^\s*[{[]/.test(text) ? asJson(text) : undefined;
   if (json !== undefined) {
-    yield json;
+    yield* json;
     return;
   }
   let count = 0;
@@ -41,10 +41,14 @@ export function* manifestDocuments(text: string, label: string): Generator<unkno
   }
 }
 
-/** `{{ … }}` of a template begins as JSON does, and YAML in braces too. */
-function asJson(text: string): unknown {
+/** One document, or one a line. `{{ … }}` of a template begins as JSON does, and YAML in braces too: they are none. */
+function asJson(text: string): unknown[] | undefined {
+  return parsed([text]) ?? parsed(text.split('\n').filter((line) => line.trim() !== ''));
+}
+
+function parsed(texts: readonly string[]): unknown[] | undefined {
   try {
-    return JSON.parse(text);
+    return texts.map((text) => JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -20,7 +20,8 @@ const maxText = 128 * 1024 * 1024;
  * @throws ImgctlError `reference_invalid`, `manifest_invalid`, naming the place
  */
 export function namedImages(text: string, label: string): NamedImage[] {
-  const content = text.replace(/^\ufeff/, '');
+  // Files that were put one after the other have one each
+  const content = text.replace(/^\ufeff/gm, '');
   return isList(content) ? listedImages(content, label) : manifestImages(content, label);
 }
 
@@ -75,20 +76,22 @@ function manifestImages(text: string, label: string): NamedImage[] {
   return found;
 }
 
+const renderFirst =
+  'Render templates first: helm template CHART, or kubectl kustomize DIR, and | imgctl bundle create -f -';
+
 function named(image: unknown, where: string): NamedImage {
   if (typeof image !== 'string') {
     throw new ImgctlError(
       'manifest_invalid',
       `${where}: an image is not a text but ${JSON.stringify(image)?.slice(0, 80)}`,
-      {
-        hint: 'Render templates first: helm template CHART, or kubectl kustomize DIR, and | imgctl bundle create -f -',
-      },
+      { hint: renderFirst },
     );
   }
   try {
     return { reference: parseReference(image.trim()), where };
   } catch (thrown) {
     if (!hasCode(thrown, 'reference_invalid')) throw thrown;
-    throw new ImgctlError(thrown.code, `${where}: ${thrown.message}`, { hint: thrown.hint, cause: thrown });
+    const hint = /\{\{|\$[({]/.test(image) ? renderFirst : thrown.hint;
+    throw new ImgctlError(thrown.code, `${where}: ${thrown.message}`, { hint, cause: thrown });
   }
 }

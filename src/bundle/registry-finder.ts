@@ -1,30 +1,33 @@
 import type { PlatformChoice } from '../image/platform-choice.ts';
-import { openRegistryImages, type RegistrySettings } from '../registry/registry.ts';
-import { RegistryClients } from '../registry/registry-clients.ts';
+import type { Reference } from '../image/reference.ts';
+import { openRegistries, type Registries, type RegistrySettings } from '../registry/registry.ts';
 import type { FoundImage, ImageFinder } from './image-finder.ts';
+
+export interface RegistryFinderOptions {
+  readonly choice: PlatformChoice;
+  /** Whether what stands beside an image is looked for: four requests an image. */
+  readonly signatures: boolean;
+}
 
 /** Registries as what images are found in. Layers are read from them as they are written, and kept nowhere else. */
 export class RegistryFinder implements ImageFinder, AsyncDisposable {
-  readonly #choice: PlatformChoice;
-  readonly #clients: RegistryClients;
+  readonly #registries: Registries;
+  readonly #signatures: boolean;
 
-  constructor(settings: RegistrySettings, choice: PlatformChoice) {
-    this.#choice = choice;
-    this.#clients = new RegistryClients(settings);
+  constructor(settings: RegistrySettings, { choice, signatures }: RegistryFinderOptions) {
+    this.#registries = openRegistries(settings, { platforms: [choice] });
+    this.#signatures = signatures;
   }
 
   /** @throws ImgctlError `image_unknown`, and those of the registry: whoever names an image wants to hear why not */
-  async find(reference: Parameters<ImageFinder['find']>[0], signal?: AbortSignal): Promise<FoundImage> {
-    const source = await openRegistryImages([reference], this.#clients, {
-      platforms: [this.#choice],
-      signal,
-    });
-    const [image] = source.images;
-    if (image === undefined) throw source.failed[0] ?? new Error('a registry that answers nothing');
-    return { target: image.target, source, attached: [] };
+  async find(reference: Reference, signal?: AbortSignal): Promise<FoundImage> {
+    const { target, attached } = await this.#registries.find(reference, signal);
+    const entries = this.#signatures ? await attached(signal) : [];
+    const beside = entries.map((entry) => ({ entry, subject: target.digest }));
+    return { target, source: this.#registries, isRemote: true, attached: beside };
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#clients[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#registries[Symbol.asyncDispose]();
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Archive } from '../archive/archive.ts';
+import { attachedTag } from '../archive/attached-entry.ts';
 import { decompress } from '../archive/decompress.ts';
 import { documentsOf } from '../archive/describe-images.ts';
 import { hasCode, toImgctlError } from '../errors.ts';
@@ -69,7 +70,28 @@ export async function verifyBundle(
   for (const [digest, diffIds] of layers)
     if (digests.has(digest)) flaws.push(...(await diffFlaws(archive, digest, diffIds, signal)));
   const lacking = description.images.flatMap((image) => lackingOf(image, platforms, isElsewhere));
-  return { flaws: [...lacking, ...flaws], blobs: digests.size, bytes, description };
+  const beside = await attachedFlaws(archive, isElsewhere, signal);
+  return { flaws: [...lacking, ...beside, ...flaws], blobs: digests.size, bytes, description };
+}
+
+/** What stands beside the images has to be whole, too: a signature that is there in part signs nothing. */
+async function attachedFlaws(
+  archive: Archive,
+  isElsewhere: (digest: Digest) => boolean,
+  signal?: AbortSignal,
+): Promise<BundleFlaw[]> {
+  const isMissing = (digest: Digest) => archive.sizeOf(digest) === undefined && !isElsewhere(digest);
+  const flaws: BundleFlaw[] = [];
+  for (const entry of archive.attached) {
+    const parts = isMissing(entry.digest)
+      ? [entry]
+      : (await resolveGraph(entry, { kind: 'all' }, documentsOf(archive, signal))).blobs;
+    const lacking = parts.find(({ digest }) => isMissing(digest));
+    if (lacking === undefined) continue;
+    const what = attachedTag(entry) ?? entry.digest;
+    flaws.push({ what, detail: `it lacks ${lacking.digest}`, hint: 'Make the bundle again.' });
+  }
+  return flaws;
 }
 
 /** Every layer with the diff IDs that configs have for it. */

@@ -4,6 +4,7 @@ import { archiveBlobs, archiveIndex } from '../archive/archive-documents.ts';
 import { archiveStream } from '../archive/archive-stream.ts';
 import { deltaAnnotations } from '../archive/delta.ts';
 import { type Digest, digestOf } from '../image/digest.ts';
+import { blobsAhead } from './blobs-ahead.ts';
 import { type BundleCompression, compressed } from './compress.ts';
 import type { GatheredImages } from './gather-images.ts';
 
@@ -37,7 +38,8 @@ export function writeBundle(
   const layout: ArchiveLayout = { sign, attached, refName: 'whole', ...(base && deltaOf(base)) };
   const blobs = archiveBlobs(images, layout);
   const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
-  const tar = archiveStream(images, gathered, signal, {
+  const remote = blobs.filter(({ digest }) => gathered.isRemote(digest));
+  const tar = archiveStream(images, blobsAhead(remote, gathered), signal, {
     ...layout,
     onBytes: (written) => onBytes?.(written, bytes),
   });

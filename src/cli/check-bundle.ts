@@ -14,7 +14,7 @@ import { verifierOf } from './signed-bundles.ts';
 
 export interface CheckBundleOptions extends OutputOptions, SpoolOptions {
   readonly platform?: readonly string[];
-  readonly base?: string;
+  readonly base?: readonly string[];
   readonly verifyKey?: string;
 }
 
@@ -31,7 +31,7 @@ export async function checkBundle(
   const verifyIndex = verifier?.verify;
   await using bundle = await openBundle(files, { ...options, verifyIndex, reporter, io });
   await using base =
-    options.base === undefined ? undefined : await openBundle([options.base], { ...options, reporter, io });
+    options.base === undefined ? undefined : await openBundle(options.base, { ...options, reporter, io });
   mustBeBase(bundle, base);
   const verdict = await verifyBundle(bundle, {
     platforms: options.platform,

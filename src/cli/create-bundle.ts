@@ -28,8 +28,14 @@ export interface CreateBundleOptions
     Pick<NodeOptions, 'config'> {
   readonly fromArchive: readonly string[];
   readonly out: string;
-  readonly base?: string;
+  /** A bundle, or all of its parts. */
+  readonly base?: readonly string[];
   readonly sign?: string;
+  readonly signPasswordFile?: string;
+  /** Whether what stands beside an image goes with it. */
+  readonly signatures: boolean;
+  /** Images that are looked up at once. */
+  readonly maxParallel: number;
   /** Bytes of a part at most. */
   readonly split?: number;
 }
@@ -46,20 +52,23 @@ export async function createBundle(
   mustReadOnce(options);
   const compression = compressionOf(options.out);
   if (options.split !== undefined) mustBeDivisible(options.out, compression);
-  const signer = options.sign === undefined ? undefined : await signerWith(options.sign);
+  const passwordFile = options.signPasswordFile;
+  const signer =
+    options.sign === undefined ? undefined : await signerWith(options.sign, { ...io, passwordFile });
   const named = await imagesToBundle(refs, options, { reporter, io });
   const { archiveFinder } = await import('../bundle/archive-finder.ts');
   const { gatherImages } = await import('../bundle/gather-images.ts');
   const { writeBundle } = await import('../bundle/write-bundle.ts');
   await using archives = await openAll(options, { isNamed: named !== undefined, reporter, io });
-  const finder = await archiveFinder(archives.opened, signal);
+  const finder = await archiveFinder(archives.opened, { signatures: options.signatures, signal });
   const asked = named ?? finder.references.map((reference) => ({ reference, where: 'archive' }));
   if (asked.length === 0) throw namesNothing();
   await using sources = new AsyncDisposableStack();
   const finders: ImageFinder[] = [finder];
   if (options.fromArchive.length === 0)
     finders.push(sources.use(await registryFinder(options, reporter, io)));
-  const gathered = await gatherImages(asked, { finders, choice: choiceOf(options), signal });
+  const { maxParallel } = options;
+  const gathered = await gatherImages(asked, { finders, choice: choiceOf(options), maxParallel, signal });
   await using base =
     options.base === undefined ? undefined : await openBase(options.base, options, reporter, context);
   const label = options.out;
@@ -77,7 +86,7 @@ export async function createBundle(
   const details = {
     file: label,
     parts: where.parts,
-    base: options.base,
+    base: base?.label,
     key: signer?.id,
     images: gathered.images.flatMap(({ names, graph }) =>
       names.map((name) => ({ name, digest: graph.target.digest })),
@@ -93,7 +102,11 @@ export async function createBundle(
 async function registryFinder(options: CreateBundleOptions, reporter: Reporter, io: CliIo) {
   const { registryAccess } = await import('./registry-access.ts');
   const { RegistryFinder } = await import('../bundle/registry-finder.ts');
-  return new RegistryFinder(await registryAccess(options, io, reporter), choiceOf(options));
+  const { signatures } = options;
+  return new RegistryFinder(await registryAccess(options, io, reporter), {
+    choice: choiceOf(options),
+    signatures,
+  });
 }
 
 interface Stored {
@@ -177,15 +190,15 @@ async function openAll(
 }
 
 async function openBase(
-  file: string,
+  files: readonly string[],
   options: SpoolOptions,
   reporter: Reporter,
   { io }: CommandContext,
 ): Promise<Archive> {
-  const base = await openBundle([file], { ...options, reporter, io });
+  const base = await openBundle(files, { ...options, reporter, io });
   if (base.index !== undefined) return base;
   await base[Symbol.asyncDispose]();
-  throw new ImgctlError('usage', `${file} is no bundle: it has no index.json that a delta could name`, {
+  throw new ImgctlError('usage', `${base.label} is no bundle: it has no index.json that a delta could name`, {
     hint: 'Make a bundle of it first: imgctl bundle create --from-archive FILE -o base.tar.zst',
   });
 }

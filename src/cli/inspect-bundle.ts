@@ -1,5 +1,7 @@
 import type { Archive } from '../archive/archive.ts';
+import { attachedTag } from '../archive/attached-entry.ts';
 import type { BundleDescription, BundledPlatform } from '../bundle/describe-bundle.ts';
+import { printable } from '../errors.ts';
 import { shortDigest } from '../image/digest.ts';
 import { count, formatBytes } from '../output/format.ts';
 import { alignColumns } from '../output/results.ts';
@@ -30,9 +32,7 @@ export async function inspectBundle(
       ...baseLines(bundle, description),
       ...(signer === undefined ? [] : [`Says that it is signed with the key ${signer}.`]),
       ...sharedLines(description),
-      ...(attached.length === 0
-        ? []
-        : [`Beside the images: ${count(attached.length, 'signature')} or attestations.`]),
+      ...attachedLines(bundle),
       ...needsLines(description),
       ...(compressions.length === 0
         ? []
@@ -74,6 +74,20 @@ function baseLines({ base }: Archive, { images }: BundleDescription): string[] {
   if (base === undefined) return [];
   const there = new Set(images.flatMap(({ platforms }) => platforms.flatMap(({ missing }) => missing)));
   return [`A delta upon ${base.name} (index ${base.digest}): ${count(there.size, 'blob')} more there.`];
+}
+
+/** More are counted. */
+const mostNamed = 20;
+
+function attachedLines({ attached }: Archive): string[] {
+  if (attached.length === 0) return [];
+  const named = attached.map((entry) => attachedTag(entry) ?? entry.artifactType ?? entry.digest);
+  const more = attached.length > mostNamed ? [`  and ${attached.length - mostNamed} more`] : [];
+  return [
+    'Beside the images, which nodes do not get:',
+    ...named.slice(0, mostNamed).map((name) => `  ${printable(name)}`),
+    ...more,
+  ];
 }
 
 function sharedLines({ shared }: BundleDescription): string[] {

@@ -17,9 +17,10 @@ import { isImageConfigType, isIndexType, isManifestType } from '../image/media-t
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import { readDocument } from '../image/read-document.ts';
 import { digestReference, formatReference, type Reference } from '../image/reference.ts';
-import type { ImageSource, SourceBlob, SourceImage } from '../image/source.ts';
+import type { BlobSource, ImageSource, SourceBlob, SourceImage } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import { fetchManifest } from './fetch-manifest.ts';
+import { type AttachedManifest, findAttached } from './find-attached.ts';
 import { ImageDocuments } from './image-documents.ts';
 import { type BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
 import { RegistryClients } from './registry-clients.ts';
@@ -48,9 +49,69 @@ export interface RegistryImages extends ImageSource {
   waitedAt(): number;
 }
 
+/** An image of a registry. */
+export interface RegistryImage extends SourceImage {
+  /**
+   * Looks for what the registry holds beside it: signatures, attestations. The source has their blobs from then on.
+   * @throws ImgctlError those of the registry
+   */
+  attached(signal?: AbortSignal): Promise<readonly Descriptor[]>;
+}
+
+/** Registries as one source of blobs: those of all images that were looked up. */
+export interface Registries extends BlobSource, AsyncDisposable {
+  /** @throws ImgctlError those of the registry, of the image that is meant; what the settings do */
+  find(reference: Reference, signal?: AbortSignal): Promise<RegistryImage>;
+  readonly documents: RegistryImages['documents'];
+  readonly blobs: RegistryImages['blobs'];
+  /** When a registry was last waited for, by `performance.now()`; -Infinity: never. */
+  waitedAt(): number;
+}
+
+/** `registries`: how they are spoken to, or clients that others use too, and whoever made them closes. */
+export function openRegistries(
+  registries: RegistrySettings | RegistryClients,
+  options: Pick<RegistryImagesOptions, 'platforms' | 'onResolved'>,
+): Registries {
+  const isShared = registries instanceof RegistryClients;
+  const clients = isShared ? registries : new RegistryClients(registries);
+  const pulled = new Pulled(clients.reads);
+  return {
+    async find(reference, signal) {
+      const within = (thrown: unknown) => {
+        signal?.throwIfAborted();
+        return toImgctlError(thrown).within({ image: formatReference(reference) });
+      };
+      try {
+        const repository = await clients.repository(reference);
+        const image = await pulled.add(reference, repository, { ...options, signal });
+        const attached = async (asking?: AbortSignal) =>
+          pulled.attachedTo(image.target, repository, asking).catch((thrown) => {
+            throw within(thrown);
+          });
+        return { ...image, attached };
+      } catch (thrown) {
+        throw within(thrown);
+      }
+    },
+    get documents() {
+      return pulled.documents;
+    },
+    get blobs() {
+      return pulled.blobs;
+    },
+    waitedAt: () => pulled.waitedAt,
+    sizeOf: (digest) => pulled.sizeOf(digest),
+    read: (digest, offset, reading) => pulled.read(digest, offset, reading),
+    [Symbol.asyncDispose]: async () => {
+      if (!isShared) await clients[Symbol.asyncDispose]();
+    },
+  };
+}
+
 /**
- * Images of registries, in the order of their references. `registries`: how they are spoken to, or clients that others
- * use too, and whoever made them closes. Throws only what the settings do, and the signal's reason.
+ * Images of registries, in the order of their references. `registries` as for `openRegistries`. Throws only what the
+ * settings do, and the signal's reason.
  */
 export async function openRegistryImages(
   references: readonly Reference[],
@@ -59,32 +120,27 @@ export async function openRegistryImages(
 ): Promise<RegistryImages> {
   await using resources = new AsyncDisposableStack();
   const { maxParallel = 1, signal } = options;
-  const clients =
-    registries instanceof RegistryClients ? registries : resources.use(new RegistryClients(registries));
-  const pulled = new Pulled(clients.reads);
+  const opened = resources.use(openRegistries(registries, options));
   const limiter = new Limiter(maxParallel);
   const found = await Promise.all(
     references.map((reference) =>
-      limiter.run(async () => {
+      limiter.run(async (): Promise<SourceImage | ImgctlError> => {
         try {
-          const repository = await clients.repository(reference);
-          return await pulled.add(reference, repository, options);
+          const { name, target } = await opened.find(reference, signal);
+          return { name, target };
         } catch (thrown) {
           signal?.throwIfAborted();
-          return toImgctlError(thrown).within({ image: formatReference(reference) });
+          return toImgctlError(thrown);
         }
       }, signal),
     ),
   );
   const open = resources.move();
+  const { documents, blobs, waitedAt, sizeOf, read } = opened;
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
-    documents: pulled.documents,
-    blobs: pulled.blobs,
-    waitedAt: () => pulled.waitedAt,
-    sizeOf: (digest) => pulled.sizeOf(digest),
-    read: (digest, offset, reading) => pulled.read(digest, offset, reading),
+    ...{ documents, blobs, waitedAt, sizeOf, read },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
 }
@@ -136,6 +192,33 @@ class Pulled {
     );
     this.#documents.put(target, bytes);
     onResolved?.(reference, target.digest);
+    await this.#collect(target, platforms, repository, signal);
+    // Pods find an image that they name by digest by that alone
+    return {
+      name: digest === undefined ? formatReference(reference) : digestReference(reference, digest),
+      target,
+    };
+  }
+
+  async attachedTo(
+    { digest }: Descriptor,
+    repository: Repository,
+    signal: AbortSignal | undefined,
+  ): Promise<Descriptor[]> {
+    const found = await findAttached(repository, digest, signal);
+    for (const { descriptor, bytes } of found) {
+      this.#documents.put(descriptor, bytes);
+      await this.#collect(descriptor, [], repository, signal);
+    }
+    return found.map((manifest) => entryOf(manifest, repository));
+  }
+
+  async #collect(
+    target: Descriptor,
+    platforms: readonly PlatformChoice[],
+    repository: Repository,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const choices = platforms.length === 0 ? [{ kind: 'all' } as const] : platforms;
     const fetch = (descriptor: Descriptor) => this.#fetch(descriptor, repository, signal);
     for (const { digest, size } of await this.#documents.collect(target, choices, fetch)) {
@@ -144,11 +227,6 @@ class Pulled {
       else if (known.size === size && !known.in.some(({ name }) => name === repository.name))
         known.in.push(repository);
     }
-    // Pods find an image that they name by digest by that alone
-    return {
-      name: digest === undefined ? formatReference(reference) : digestReference(reference, digest),
-      target,
-    };
   }
 
   async #fetch(
@@ -164,4 +242,15 @@ class Pulled {
     if (!isImageConfigType(mediaType)) throw new ImgctlError('internal', `${mediaType} is no document`);
     return readDocument(source, descriptor, signal);
   }
+}
+
+/** As an index has it. Nothing that a registry says beside it: it could give it the name of an image. */
+function entryOf({ descriptor, tag, artifactType }: AttachedManifest, { reference }: Repository): Descriptor {
+  const { registry, repository } = reference;
+  const name = tag === undefined ? undefined : formatReference({ registry, repository, tag });
+  return {
+    ...descriptor,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(name === undefined ? {} : { annotations: { 'org.opencontainers.image.ref.name': name } }),
+  };
 }

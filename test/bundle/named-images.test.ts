@@ -158,6 +158,32 @@ spec:
     expect(blank.message).toMatch(/^app\.yaml: Pod n\/p: not an image reference: "repo\/app:"/);
   });
 
+  it.each(['"{{ .Values.image }}"', ['$', '{REGISTRY}/web:1'].join(''), '$(IMAGE)'])(
+    'with an image that is to be filled in are told to be rendered first: %s',
+    (image) => {
+      const error = errorOf(`kind: Pod\nspec:\n  containers:\n  - image: ${image}\n`);
+      expect(error.code).toBe('reference_invalid');
+      expect(error.hint).toContain('helm template');
+    },
+  );
+
+  it('may come from Windows, put one after the other, a byte order mark before each', () => {
+    const document = (image: string) => `\ufeff---\nkind: Pod\nspec:\n  containers:\n  - image: ${image}\n`;
+    const text = [document('a:1'), document('b:1'), '---\n', '---\n# nothing\n'].join('');
+    expect(names(text.replaceAll('\n', '\r\n'))).toEqual(['docker.io/library/a:1', 'docker.io/library/b:1']);
+  });
+
+  it('may be JSON, one a line, and lists of lists', () => {
+    const lines = ['a:1', 'b:1'].map((image) => JSON.stringify({ kind: 'Pod', spec: pod(image) }));
+    expect(names(`${lines.join('\n')}\n`)).toEqual(['docker.io/library/a:1', 'docker.io/library/b:1']);
+    const list = (...items: unknown[]) => ({ kind: 'List', items });
+    const nested = list(list(list({ kind: 'Pod', spec: pod('deep:1') })), {
+      kind: 'Pod',
+      spec: pod('top:1'),
+    });
+    expect(names(stringify(nested))).toEqual(['docker.io/library/deep:1', 'docker.io/library/top:1']);
+  });
+
   it('that are not YAML are told where, counted from the top of the file', () => {
     const error = errorOf('kind: A\n---\nkind: Pod\nspec: {containers: [{image: "a\n');
     expect(error.code).toBe('manifest_invalid');
@@ -166,6 +192,13 @@ spec:
 });
 
 describe('what is meant to harm', () => {
+  it('does not take long where it is long: many documents, and one large list as JSON', () => {
+    const one = `kind: Pod\nspec:\n  containers:\n  - image: app:1\n---\nkind: ConfigMap\ndata: {a: "${'x'.repeat(5000)}"}\n---\n`;
+    expect(names(one.repeat(1000))).toHaveLength(1000);
+    const items = Array.from({ length: 5000 }, () => ({ spec: pod('app:1'), status: 'x'.repeat(2000) }));
+    expect(names(JSON.stringify({ kind: 'List', items }))).toHaveLength(5000);
+  });
+
   it('is refused, or done in no time: aliases that multiply, and nesting without end', () => {
     const levels = Array.from({ length: 30 }, (_, i) => {
       const before = i === 0 ? 'image' : `*a${i - 1}`;

@@ -14,6 +14,7 @@ import {
   type TestBlob,
   tarOf,
 } from '../support/archives.ts';
+import { cosignSignature } from '../support/signatures.ts';
 
 const app = await randomImage({ seed: 'app', gzip: true });
 const arm = await randomImage({ seed: 'app', platform: 'linux/arm64' });
@@ -58,6 +59,22 @@ describe('verifying a bundle', () => {
       { name: blobPath(stray.descriptor.digest), body: Buffer.from('other') },
     ];
     expect((await verified(members)).flaws).toMatchObject([{ what: stray.descriptor.digest }]);
+  });
+
+  it('names a signature of which a part is missing', async () => {
+    const signature = cosignSignature({ signed: 1 }, app.target);
+    const tag = `${app.target.digest.replace(':', '-')}.sig`;
+    const annotations = { 'org.opencontainers.image.ref.name': tag };
+    const images = [
+      { image: app, name: 'app:1' },
+      { image: signature, annotations },
+    ];
+    expect((await verified(ociLayout(images))).flaws).toEqual([]);
+    const [, , payload] = signature.blobs as [TestBlob, TestBlob, TestBlob];
+    for (const { digest } of [payload.descriptor, signature.target]) {
+      const { flaws } = await verified(ociLayout(images, { without: [digest] }));
+      expect(flaws).toMatchObject([{ what: tag, detail: `it lacks ${digest}` }]);
+    }
   });
 
   it('finds a layer of docker save whose bytes are not what the config says', async () => {

@@ -1,12 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Descriptor } from '../../src/image/descriptor.ts';
+import { ociLayout, randomImage, tarOf } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
 import { type ContainerdDaemon, startContainerd } from '../support/containerd/daemon.ts';
 import { busyboxDockerArchive, busyboxOciArchive } from '../support/images.ts';
 import { describeContainerd } from '../support/require-containerd.ts';
+import { cosignSignature } from '../support/signatures.ts';
 
 const hello = fileURLToPath(new URL('../../fixtures/hello.tar', import.meta.url));
 const names = [
@@ -28,9 +32,25 @@ describeContainerd('a bundle', (generation) => {
     if (dir) await rm(dir, { recursive: true, force: true });
   });
 
+  /** An archive with a signature of the image of `hello`, and another that refers to it. */
+  async function signatures(): Promise<string> {
+    const index = JSON.parse(execFileSync('tar', ['-xOf', hello, 'index.json']).toString());
+    const target: Descriptor = index.manifests[0];
+    const tag = `${target.digest.replace(':', '-')}.sig`;
+    const path = join(dir, 'signatures.tar');
+    const members = ociLayout([
+      { image: await randomImage(), name: 'unused:1' },
+      { image: cosignSignature({ by: 'tag' }), annotations: { 'org.opencontainers.image.ref.name': tag } },
+      { image: cosignSignature({ by: 'subject' }, target) },
+    ]);
+    await writeFile(path, await tarOf(members));
+    return path;
+  }
+
   it("is taken by containerd's own tool, and by imgctl, and a container of each image runs", async () => {
     const sources = [
       hello,
+      await signatures(),
       await busyboxOciArchive(dir, { tag: 'docker.io/library/busybox-test:1' }),
       await busyboxDockerArchive(dir, { tag: 'registry.example.com/box:2' }),
     ];
@@ -44,9 +64,11 @@ describeContainerd('a bundle', (generation) => {
     const made = await runCli(['bundle', 'create', '-f', manifests, ...from, '-o', bundle]);
     expect(made).toMatchObject({ status: 0, stderr: '' });
 
-    // The tool of 1.6 does not know zstd here
+    // The tool of 1.6 and 1.7 takes none that is compressed
     const plain = join(dir, 'bundle.tar');
     expect((await runCli(['bundle', 'create', '-f', manifests, ...from, '-o', plain])).status).toBe(0);
+    const { stdout } = await runCli(['bundle', 'inspect', plain, '-o', 'json']);
+    expect(JSON.parse(stdout).attached).toHaveLength(2);
     const taken = await daemon.ctr(['-n', 'taken', 'images', 'import', plain]);
     expect(taken).toMatchObject({ status: 0, stderr: '' });
     const own = await runCli([
@@ -66,6 +88,14 @@ describeContainerd('a bundle', (generation) => {
       archive: { images: names.map((name) => ({ name })) },
     });
     for (const namespace of ['taken', 'own']) {
+      // A signature is no image, to nobody
+      const listed = await daemon.ctr(['-n', namespace, 'images', 'ls', '-q']);
+      expect(
+        listed.stdout
+          .trim()
+          .split('\n')
+          .filter((name) => !name.includes('@')),
+      ).toEqual(names);
       const [greets, ...boxes] = names as [string, ...string[]];
       expect(await daemon.runContainer(namespace, greets, ['/hello'])).toContain('Hello from an image');
       for (const box of boxes)

@@ -18,6 +18,7 @@ import {
 } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
 import { runHere } from '../support/run-here.ts';
+import { cosignSignature } from '../support/signatures.ts';
 
 const app = await randomImage({ seed: 'app', gzip: true });
 const arm = await randomImage({ seed: 'app', gzip: true, platform: 'linux/arm64' });
@@ -221,26 +222,9 @@ describe('imgctl bundle create', () => {
 
   it('carries signatures of its images along, by tag and as referrers, and no others', async () => {
     const hex = digestHex(both.target.digest);
-    const signature = (about: object) => {
-      const payload = blobOf('application/vnd.dev.cosign.simplesigning.v1+json', about);
-      const config = blobOf(mediaTypes.ociConfig, {
-        architecture: '',
-        os: '',
-        rootfs: { type: 'layers', diff_ids: [payload.descriptor.digest] },
-      });
-      return (subject?: object) => {
-        const manifest = blobOf(mediaTypes.ociManifest, {
-          schemaVersion: 2,
-          config: config.descriptor,
-          layers: [payload.descriptor],
-          ...(subject === undefined ? {} : { subject }),
-        });
-        return { target: manifest.descriptor, blobs: [manifest, config, payload] };
-      };
-    };
-    const byTag = signature({ by: 'tag' })();
-    const referrer = signature({ by: 'referrer' })(both.target);
-    const foreign = signature({ by: 'nobody' })();
+    const byTag = cosignSignature({ by: 'tag' });
+    const referrer = cosignSignature({ by: 'referrer' }, both.target);
+    const foreign = cosignSignature({ by: 'nobody' });
     const refName = 'org.opencontainers.image.ref.name';
     const source = file(
       'signed.tar',
@@ -267,6 +251,9 @@ describe('imgctl bundle create', () => {
     for (const { descriptor } of [...byTag.blobs, ...referrer.blobs])
       expect(members(out)).toContain(blobPath(descriptor.digest));
     expect(members(out)).not.toContain(blobPath(foreign.target.digest));
+    const without = ['registry.example.com/shop/app:1', '--from-archive', source, '--no-signatures'];
+    expect((await create(...without, '-o', out)).status).toBe(0);
+    expect((await inspected(out)).attached).toEqual([]);
   });
 
   it('takes the manifests of a directory, of which one may name no image', async () => {

@@ -1,9 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeTestAuthority, type TestAuthority } from '../support/agent-certificates.ts';
-import { indexOf, randomImage } from '../support/archives.ts';
+import { indexOf, randomImage, type TestImage } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
 import {
   type DockerRegistry,
@@ -11,6 +12,7 @@ import {
   startRegistry,
   user,
 } from '../support/registry/docker-registry.ts';
+import { cosignSignature } from '../support/signatures.ts';
 
 /** Bundles of what a real registry has, by the real program. */
 describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
@@ -18,6 +20,7 @@ describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
   let authority: TestAuthority;
   let registry: DockerRegistry;
   let registries: string;
+  let both: TestImage;
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'imgctl-bundle-registry-'));
@@ -32,7 +35,8 @@ describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
       randomImage(shared),
       randomImage({ ...shared, platform: 'linux/arm64' }),
     ]);
-    await registry.push(indexOf([app, arm]), 'shop/app:1');
+    both = indexOf([app, arm]);
+    await registry.push(both, 'shop/app:1');
     await registry.push(app, 'shop/copy:1');
   }, 60_000);
 
@@ -71,9 +75,32 @@ describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
     expect(stdout).toContain('linux/arm64');
   });
 
+  it('has the same bytes whoever makes it: in any order, at any pace, with other threads, times and masks', async () => {
+    const refs = [`${registry.host}/shop/app:1`, `${registry.host}/shop/copy:1`];
+    const args = (out: string, names: readonly string[], ...rest: string[]) => [
+      ...['bundle', 'create', '--registries', registries, '-o', join(dir, out), ...names, ...rest],
+    ];
+    const plain = await runCli(args('here.tar.zst', refs, '--max-parallel', '8'));
+    expect(plain.status).toBe(0);
+    const elsewhere = await runCli(
+      args('there.tar.zst', [...refs.toReversed(), ...refs], '--max-parallel', '1'),
+      {
+        env: { TZ: 'Asia/Kolkata', LC_ALL: 'tr_TR.UTF-8', LANG: 'tr_TR.UTF-8', UV_THREADPOOL_SIZE: '1' },
+        prefix: ['sh', '-c', 'umask 077; exec "$@"', 'sh'],
+      },
+    );
+    expect(elsewhere.status).toBe(0);
+    const [one, other] = ['here.tar.zst', 'there.tar.zst'].map((name) => readFileSync(join(dir, name)));
+    expect(other?.equals(one as Buffer)).toBe(true);
+  });
+
   it('reads each layer once, also of one that two images share', async () => {
     const before = registry.requests().length;
-    const both = [`${registry.host}/shop/app:1`, `${registry.host}/shop/copy:1`];
+    const both = [
+      `${registry.host}/shop/app:1`,
+      `${registry.host}/shop/copy:1`,
+      `${registry.host}/shop/app:1`,
+    ];
     expect((await create('shared.tar', ...both, '--platform', 'linux/amd64')).status).toBe(0);
     const read = registry
       .requests()
@@ -81,8 +108,41 @@ describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
       .filter((line) => /^GET \S+\/blobs\/\S+ 20\d$/.test(line))
       .map((line) => line.replace(/^.*\/blobs\/(\S+) .*$/, '$1'));
     const layers = new Set(read);
+    const manifests = registry
+      .requests()
+      .slice(before)
+      .filter((line) => line.includes('/app/manifests/1 200'));
+    expect(manifests).toHaveLength(1);
     // The config is read twice: to know what the image is, and for either name
     expect(read.length - layers.size).toBeLessThanOrEqual(1);
+  });
+
+  it('has the signatures that stand beside an image there, and gives no node an image for them', async () => {
+    const signature = cosignSignature({ signed: 'by hand' });
+    const tag = `${both.target.digest.replace(':', '-')}.sig`;
+    await registry.push(signature, `shop/app:${tag}`);
+    const name = `${registry.host}/shop/app:1`;
+    const attached = async (out: string) => {
+      const { stdout } = await runCli(['bundle', 'inspect', join(dir, out), '--output', 'json']);
+      return JSON.parse(stdout).attached;
+    };
+    expect(await create('signed.tar', name)).toMatchObject({ status: 0, stderr: '' });
+    const entry = {
+      ...signature.target,
+      annotations: { 'dev.imgctl.bundle.tag': `${registry.host}/shop/app:${tag}` },
+    };
+    expect(await attached('signed.tar')).toEqual([entry]);
+    expect((await runCli(['bundle', 'inspect', join(dir, 'signed.tar')])).stdout).toContain(tag);
+    const copy = ['bundle', 'create', name, '--from-archive', join(dir, 'signed.tar')];
+    expect((await runCli([...copy, '-o', join(dir, 'copy.tar')])).status).toBe(0);
+    expect((await readFile(join(dir, 'copy.tar'))).equals(await readFile(join(dir, 'signed.tar')))).toBe(
+      true,
+    );
+    const store = ['ctr', '-a', `oci:${join(dir, 'store')}`, 'images'];
+    expect((await runCli([...store, 'import', join(dir, 'signed.tar')])).status).toBe(0);
+    expect((await runCli([...store, 'ls', '-q'])).stdout).toBe(`${name}\n`);
+    expect((await create('plain.tar', name, '--no-signatures')).status).toBe(0);
+    expect(await attached('plain.tar')).toEqual([]);
   });
 
   it('names the image that the registry does not have, and leaves no file', async () => {

@@ -22,6 +22,7 @@ const name = 'registry.example.com/shop/app:1';
 const mebibyte = 1024 * 1024;
 // One layer is larger than a part
 const app = await randomImage({ seed: 'large', layers: 1, layerSize: 40 * mebibyte });
+const second = await randomImage({ seed: 'second', layers: 1, layerSize: 40 * mebibyte });
 
 let dir: string;
 let source: string;
@@ -35,13 +36,18 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-async function split(out: string, size: string): Promise<string[]> {
+function file(name: string, content: Uint8Array): string {
+  writeFileSync(join(dir, name), content);
+  return join(dir, name);
+}
+
+async function split(out: string, size: string, from = source): Promise<string[]> {
   const folder = mkdtempSync(join(dir, 'parts-'));
   const { status, stdout, stderr } = await runCli([
     'bundle',
     'create',
     '--from-archive',
-    source,
+    from,
     '--split',
     size,
     '-o',
@@ -112,17 +118,77 @@ describe('a bundle in parts', () => {
     expect(status).toBe(4);
   });
 
-  it('is not mixed with the parts of another division of the same bundle', async () => {
-    const other = await split('bundle.tar.zst', '20M');
-    const { status, stdout } = await importing('mixed', [parts[0], other[1], other[2]].map(String));
-    expect(JSON.parse(stdout).error.code).toBe('archive_incomplete');
-    expect(status).toBe(4);
+  it('is not mixed with the parts of another division of the same bundle, or of another bundle', async () => {
+    const division = await split('bundle.tar.zst', '20M');
+    const other = file('other.tar', await tarOf(ociLayout([{ image: second, name: 'other:1' }])));
+    for (const strange of [division, await split('other.tar.zst', '16M', other)]) {
+      const { status, stdout } = await importing('mixed', [parts[0], strange[1], parts[2]].map(String));
+      expect(JSON.parse(stdout).error).toMatchObject({
+        code: 'archive_incomplete',
+        message: expect.stringMatching(/\.00[123] is part \d of 3 of a bundle, and parts? /),
+        hint: expect.stringContaining('are parts of 2 bundles'),
+      });
+      expect(status).toBe(4);
+    }
+  });
+
+  it('is refused where a part is named twice, also by a copy of it', async () => {
+    const [first, two, third] = parts as [string, string, string];
+    const copy = join(dir, 'copy of two');
+    copyFileSync(two, copy);
+    for (const again of [two, copy]) {
+      const { status, stdout } = await importing('twice', [first, two, again, third]);
+      expect(JSON.parse(stdout).error).toMatchObject({
+        code: 'archive_conflict',
+        message: `part 2 of 3 of a bundle is named twice: ${two} and ${again}`,
+      });
+      expect(status).toBe(4);
+    }
+  });
+
+  it('tells of a part whose beginning is lost, and of a byte that is another', async () => {
+    const [first, two, third] = parts as [string, string, string];
+    const headless = file('headless', readFileSync(two).subarray(600));
+    const lost = await importing('lost', [first, headless, third]);
+    expect(JSON.parse(lost.stdout).error).toMatchObject({
+      code: 'archive_incomplete',
+      hint: expect.stringContaining(`${headless} is no part`),
+    });
+    const bytes = readFileSync(two);
+    bytes.writeUInt8(bytes.readUInt8(8_000_000) ^ 1, 8_000_000);
+    const damaged = file('damaged', bytes);
+    expect((await runHere(['bundle', 'verify', first, damaged, third])).status).toBe(4);
+  });
+
+  it('is neither shown nor verified, nor a base, by one of its parts', async () => {
+    const [first] = parts as [string];
+    for (const args of [
+      ['bundle', 'inspect', first],
+      ['bundle', 'verify', first],
+      ['bundle', 'create', '--from-archive', source, '--base', first, '-o', join(dir, 'no.tar')],
+    ]) {
+      const { stderr, status } = await runHere(args);
+      expect(stderr).toContain('is part 1 of 3 of a bundle, and parts 2, 3 are not here');
+      expect(status).toBe(4);
+    }
+  });
+
+  it('is a base by all of its parts', async () => {
+    const out = join(dir, 'delta.tar');
+    const bases = parts.flatMap((part) => ['--base', part]);
+    const made = await runHere(['bundle', 'create', '--from-archive', source, ...bases, '-o', out]);
+    expect(made).toMatchObject({ status: 0 });
+    expect(statSync(out).size).toBeLessThan(mebibyte);
+    const verified = await runHere(['bundle', 'verify', out, ...bases]);
+    expect(verified.status).toBe(0);
   });
 });
 
 describe('--split', () => {
   it.each([
-    [['--split', '2G', '-o', 'x.tar'], 'zst'],
+    [['--split', '2G', '-o', 'x.tar'], 'x.tar is not .tar.zst'],
+    [['--split', '2G', '-o', 'x.tar.gz'], 'x.tar.gz is not .tar.zst'],
+    [['--split', '2G', '-o', '/dev/null'], 'is not .tar.zst'],
     [['--split', '1M', '-o', 'x.tar.zst'], 'not a size'],
     [['--split', '2X', '-o', 'x.tar.zst'], 'not a size'],
     [['--split', '2G', '-o', '-'], 'standard output'],

@@ -50,7 +50,7 @@ describe('imgctl agent manifest', () => {
   });
 
   it('gives agents a directory of the node under its own path, read-only, and their options for it', async () => {
-    const { publicText } = newKeyPair();
+    const { publicText } = await newKeyPair();
     await writeFile(join(dir, 'release.pub'), publicText);
     const images = '/var/lib/rancher/k3s/agent/images';
     const { daemonSet } = await objects(

@@ -70,7 +70,7 @@ describe('a registry that wants a token', () => {
   it('gives one for all images of a repository that are looked up one after the other', async () => {
     await using finder = new RegistryFinder(
       { endpointsOf: async (reference) => [ownEndpoint(reference)], credentialsOf: async () => [me] },
-      { kind: 'all' },
+      { choice: { kind: 'all' }, signatures: false },
     );
     const find = async (name: string) => {
       const { target, source } = await finder.find(parseReference(name));

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CliResult, type RunningCli, startCli } from './cli.ts';
+import type { NetworkHost } from './network.ts';
 
 /** A real agent in a process of its own. */
 export interface AgentProcess {
   readonly port: number;
-  /** `127.0.0.1:PORT` */
+  /** `127.0.0.1:PORT`, or that of its host */
   readonly address: string;
   readonly dataDir: string;
   readonly tokenFile: string;
@@ -30,13 +31,16 @@ export interface AgentOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** Default: a new directory, removed at the end. */
   readonly dataDir?: string;
+  /** The host of a network that it runs on; it wants TLS there. Default: this machine's loopback. */
+  readonly host?: Pick<NetworkHost, 'address' | 'prefix'>;
 }
 
 export async function startAgent(options: AgentOptions): Promise<AgentProcess> {
   const port = await freePort();
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'imgctl-test-agent-')));
+  const address = `${options.host?.address ?? '127.0.0.1'}:${port}`;
   const args = [
-    ...['agent', 'run', '--listen', `127.0.0.1:${port}`, '--store', options.store, '--data-dir', dataDir],
+    ...['agent', 'run', '--listen', address, '--store', options.store, '--data-dir', dataDir],
     ...(options.name === undefined ? [] : ['--name', options.name]),
     ...(options.tls === undefined
       ? []
@@ -44,14 +48,14 @@ export async function startAgent(options: AgentOptions): Promise<AgentProcess> {
     ...(options.args ?? []),
   ];
   const start = async (): Promise<RunningCli> => {
-    const started = startCli(args, { timeoutMs: 600_000 });
+    const started = startCli(args, { timeoutMs: 600_000, prefix: options.host?.prefix });
     await ready(started, options.tls === undefined ? port : undefined);
     return started;
   };
   let running = await start();
   return {
     port,
-    address: `127.0.0.1:${port}`,
+    address,
     dataDir,
     tokenFile: join(dataDir, 'token'),
     get pid() {

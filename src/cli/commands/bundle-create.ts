@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { CommandContext } from '../context.ts';
 import type { CreateBundleOptions } from '../create-bundle.ts';
 import { addOutputOptions, addPlatformOptions, addSpoolOption } from '../options.ts';
-import { addValue, parseSize } from '../parse-values.ts';
+import { addValue, parseCount, parseSize } from '../parse-values.ts';
 import { addRegistryOptions } from '../registry-options.ts';
 
 const examples = `
@@ -10,7 +10,7 @@ Images are named on the command line, in lists (one a line, # for comments), or 
 pod and pod template in any kind counts, with init and ephemeral containers and image volumes. Content tells the two apart.
 They are pulled from their registries, with the mirrors and credentials that imgctl registries explain tells of, each layer
 once; with --from-archive they are taken from archives alone, of any format, and without any name all that these have.
-Signatures and attestations that stand beside an image in an archive go with it.
+Signatures, attestations and SBOMs that stand beside an image, in its registry or in an archive, go with it unchanged.
 
 The bundle is an OCI layout that Docker, containerd, skopeo and oras load too. It appears under its name when it is whole,
 and the same images give the same bytes. Its name says how it is compressed: .tar, .tar.zst or .tar.gz; what is compressed
@@ -20,7 +20,8 @@ already, as layers mostly are, is not compressed again.
 tools put them one after the other: cat FILE.* | zstd -d
 
 --sign signs index.json, which names each image by its digest and so stands for all that is in the bundle. The signature is
-in the bundle as index.json.minisig, where minisign -Vm index.json finds it.
+in the bundle as index.json.minisig, where minisign -Vm index.json finds it. Where the key has a password, the terminal is
+asked for it, or a file is named.
 
 Examples:
   imgctl bundle create -f app.yaml -o app.tar.zst
@@ -32,6 +33,7 @@ Examples:
   imgctl bundle create --from-cluster --context staging --from-archive all.tar -o cluster.tar.zst
   imgctl bundle create --from-archive all.tar --split 2G -o bundle.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --sign release.key -o signed.tar.zst
+  imgctl bundle create -f app.yaml --sign release.key --sign-password-file password.txt -o signed.tar.zst
   imgctl bundle create -f images.txt --from-archive all.tar --base june.tar.zst -o july-delta.tar.zst`;
 
 export function bundleCreateCommand(context: CommandContext): Command {
@@ -60,14 +62,25 @@ export function bundleCreateCommand(context: CommandContext): Command {
         .argParser(addValue)
         .default([], 'none'),
     )
-    .option('--base <file>', 'leave out what this older bundle has: nodes that have it need no more')
+    .addOption(
+      new Option(
+        '--base <file>',
+        'leave out what this older bundle has: nodes that have it need no more; again for each of its parts',
+      ).argParser(addValue),
+    )
+    .option('--no-signatures', 'leave out signatures and attestations, and do not look for them')
     .option('--sign <file>', 'sign it with this secret key of imgctl bundle keygen, or of minisign')
+    .option(
+      '--sign-password-file <file>',
+      'its first line is the password of the secret key; without it the terminal is asked (env: IMGCTL_SIGN_PASSWORD_FILE)',
+    )
     .addOption(
       new Option(
         '--split <size>',
         'in parts of this size at most, for media with limits (2G, 650M, 4.7GB)',
       ).argParser(parseSize),
     )
+    .option('--max-parallel <n>', 'images that are looked up at once', parseCount(1, 64), 4)
     .requiredOption('-o, --out <file>', 'the bundle; - is standard output');
   addRegistryOptions(command);
   addPlatformOptions(addSpoolOption(command), 'every platform that is there');

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import type { CommandContext } from '../context.ts';
 import { addOutputOptions, addSpoolOption, type OutputOptions, type SpoolOptions } from '../options.ts';
-import { addPlatforms } from '../parse-values.ts';
+import { addPlatforms, addValue } from '../parse-values.ts';
 
 const examples = `
 Reads all of a bundle: every blob against its digest, every layer against what the image says it unpacks to, and
@@ -17,7 +17,7 @@ Examples:
 
 interface Options extends OutputOptions, SpoolOptions {
   readonly platform?: readonly string[];
-  readonly base?: string;
+  readonly base?: readonly string[];
   readonly verifyKey?: string;
 }
 
@@ -32,9 +32,11 @@ export function bundleVerifyCommand(context: CommandContext): Command {
         'a platform that every image must have; again or with commas for several',
       ).argParser(addPlatforms),
     );
-  command.option(
-    '--base <file>',
-    'of a delta bundle: the one that it builds upon, to look for the rest in it',
+  command.addOption(
+    new Option(
+      '--base <file>',
+      'of a delta bundle: the one that it builds upon, to look for the rest in it; again for each of its parts',
+    ).argParser(addValue),
   );
   command.option('--verify-key <file>', 'minisign public key that it must be signed with');
   return addOutputOptions(addSpoolOption(command))

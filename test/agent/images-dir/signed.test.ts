@@ -17,7 +17,7 @@ describe('with --images-dir-verify-key', () => {
   let dir: string;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'imgctl-signed-dir-'));
-    const { publicText, secretText } = newKeyPair();
+    const { publicText, secretText } = await newKeyPair();
     await writeFile(join(dir, 'key.pub'), publicText);
     await writeFile(join(dir, 'key'), secretText);
   });
@@ -41,7 +41,7 @@ describe('with --images-dir-verify-key', () => {
     ImagesNode.start({ settings: { imagesDirVerifyKey: join(dir, 'key.pub') } }, prepare);
 
   it('what is signed is imported, and what is not, or by somebody else, is refused and leaves nothing', async () => {
-    const other = newKeyPair();
+    const other = await newKeyPair();
     await writeFile(join(dir, 'other'), other.secretText);
     const byOther = async (bytes: Uint8Array) =>
       signContent(bytes, await readSecretKey(join(dir, 'other')), 'of a test');
