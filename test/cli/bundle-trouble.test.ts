@@ -106,7 +106,7 @@ describe('a bundle that is not made to its end', () => {
     writeFileSync(out, 'last week’s');
     const failed = await create(`${registry.host}/shop/app:1`, '-o', out);
     expect(failed.stderr).toContain(registry.host);
-    expect(failed.status).toBe(1);
+    expect(failed.status).toBe(4);
     expect(readFileSync(out, 'utf8')).toBe('last week’s');
     expect(readdirSync(home)).toEqual(['x.tar']);
   });
