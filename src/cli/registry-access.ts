@@ -1,5 +1,5 @@
 import type { FoundDocument } from '../config/credentials/credential-files.ts';
-import { pullSecretDocument } from '../config/credentials/pull-secret.ts';
+import { mergedSecrets, pullSecretDocument } from '../config/credentials/pull-secret.ts';
 import { registryHosts } from '../config/registries/registry-hosts.ts';
 import { type ConfiguredRegistries, registrySettings } from '../config/registries/registry-settings.ts';
 import { environmentProxy } from '../discovery/kubernetes/environment-proxy.ts';
@@ -43,8 +43,9 @@ async function pullSecrets(options: RegistryAccessOptions, io: CliIo): Promise<F
   const { env, signal } = io;
   const search = await findKubeconfig({ env, explicit: kubeconfig });
   const secrets = await readSecrets(search, pullSecret, { env, context: kubeContext, signal });
-  return secrets.flatMap((secret, i) => {
+  const documents = secrets.flatMap((secret, i) => {
     const name = pullSecret[i];
     return name === undefined ? [] : [pullSecretDocument(name, secret)];
   });
+  return mergedSecrets(documents);
 }
