@@ -36,13 +36,15 @@ export async function explainReference(
         capabilities: endpoint.capabilities,
         mirror: endpoint.mirrorOf !== undefined,
         tls: tlsOf(endpoint),
+        headers: Object.keys(endpoint.headers ?? {}),
         credentials: credentials.map(({ kind, source }) => ({ kind, source })),
       };
     }),
   );
-  const lines = explained.flatMap(({ url, repository, capabilities, tls, credentials }, i) => [
+  const lines = explained.flatMap(({ url, repository, capabilities, tls, headers, credentials }, i) => [
     `${i + 1}. ${url}, for ${repository}${capabilities.length === 2 ? '' : ` (${capabilities.join(', ') || 'nothing'} only)`}`,
     ...(tls === undefined ? [] : [`   ${tlsLine(tls)}`]),
+    ...(headers.length === 0 ? [] : [`   shown the headers ${headers.join(', ')}`]),
     ...credentials.map(({ kind, source }) => `   ${kindNames[kind]} of ${source}`),
     ...(credentials.length === 0 ? ['   without credentials'] : []),
   ]);

@@ -1,6 +1,6 @@
 import type { RegistryLogin } from '../agent-api/registry-source.ts';
 import type { FoundDocument } from '../config/credentials/credential-files.ts';
-import { pullSecretDocument } from '../config/credentials/pull-secret.ts';
+import { mergedSecrets, pullSecretDocument } from '../config/credentials/pull-secret.ts';
 import { type MachineRegistries, machineRegistries } from '../config/registries/machine-registries.ts';
 import { ImgctlError } from '../errors.ts';
 import type { Reporter } from '../output/reporter.ts';
@@ -74,8 +74,9 @@ async function pullSecrets(options: RegistryAccessOptions, io: CliIo): Promise<F
   const { env, signal } = io;
   const search = await findKubeconfig({ env, explicit: kubeconfig });
   const secrets = await readSecrets(search, pullSecret, { env, context: kubeContext, signal });
-  return secrets.flatMap((secret, i) => {
+  const documents = secrets.flatMap((secret, i) => {
     const name = pullSecret[i];
     return name === undefined ? [] : [pullSecretDocument(name, secret)];
   });
+  return mergedSecrets(documents);
 }

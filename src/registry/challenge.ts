@@ -8,7 +8,7 @@ export interface Challenge {
 
 /** Longer, and more, than any server's: each is answered, some with a password. */
 const maxLength = 8192;
-const maxChallenges = 4;
+const maxChallenges = 8;
 const token = /[!#$%&'*+.^_`|~0-9A-Za-z-]+/y;
 const quoted = /"((?:[^"\\]|\\.)*)"/y;
 const plain = /[^\s",]+/y;

@@ -178,7 +178,7 @@ export class EndpointClient {
     }
     // A server may send back what it was told
     for (const secret of await this.#secrets()) said = said.replaceAll(secret, '[credentials]');
-    return refusedError({ status, host: this.url.host, what }, said);
+    return refusedError({ status, url: this.url, what }, said);
   }
 
   /** The longest first: one may be part of another. Headers that are configured may be any of `scheme secret`. */

@@ -8,6 +8,8 @@ const maxSaid = 200;
 const distrusted =
   /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/;
 
+const ownCertificate = 'tls.cert_file and tls.key_file in registries.yaml, or client in hosts.toml';
+
 export function connectionError(thrown: unknown, url: URL, signal: AbortSignal | undefined): ImgctlError {
   if (thrown instanceof ImgctlError) return thrown;
   const reason = codeOf(thrown);
@@ -27,6 +29,17 @@ export function connectionError(thrown: unknown, url: URL, signal: AbortSignal |
       },
     );
   }
+  // TLS has an alert for none, and several for one that is not taken
+  if (/^ERR_SSL_.*ALERT.*(?:CERTIFICATE|UNKNOWN_CA)/.test(reason)) {
+    return new ImgctlError(
+      'registry_unauthorized',
+      `${url.host} wants a certificate of this side (${reason})`,
+      {
+        hint: `Name one that it knows: ${ownCertificate}.`,
+        context,
+      },
+    );
+  }
   if (/^(?:ERR_SSL_|EPROTO|HPE_)/.test(reason)) {
     const spoken = url.protocol === 'https:' ? 'HTTPS' : 'HTTP';
     return new ImgctlError('registry_unreachable', `what listens at ${url.host} does not speak ${spoken}`, {
@@ -42,13 +55,19 @@ export function connectionError(thrown: unknown, url: URL, signal: AbortSignal |
       context,
     });
   }
+  const isCut = url.protocol === 'https:' && unreachable[reason] === unreachable.ECONNRESET;
   const why = unreachable[reason] ?? timeouts[reason] ?? 'the connection failed';
   return new ImgctlError('registry_unreachable', `${url.host} cannot be reached: ${why}`, {
-    hint: 'Check the name and the port, and whether a proxy is needed to get there (HTTPS_PROXY).',
+    hint: isCut
+      ? cutHint
+      : 'Check the name and the port, and whether a proxy is needed to get there (HTTPS_PROXY).',
     context,
     cause: thrown,
   });
 }
+
+/** Over TLS 1.3 a server that misses a certificate may be gone before its alert is read. */
+const cutHint = `It may pass: try again. Else it wants a certificate of this side: ${ownCertificate}.`;
 
 const timeouts: Readonly<Record<string, string>> = {
   UND_ERR_HEADERS_TIMEOUT: 'it takes the request and does not answer',
@@ -64,7 +83,11 @@ function proxyRefusal(thrown: unknown): string | undefined {
 
 /** What a registry answered in place of what was asked for. `said`: its own words. */
 export function refusedError(
-  { status, host, what }: { readonly status: number; readonly host: string; readonly what: string },
+  {
+    status,
+    url: { host, protocol },
+    what,
+  }: { readonly status: number; readonly url: URL; readonly what: string },
   said: string,
 ): ImgctlError {
   const words = printable(said).trim().slice(0, maxSaid);
@@ -84,6 +107,13 @@ export function refusedError(
       'registry_failed',
       `${host} has had too many requests`,
       'Log in, which raises its limit, use a mirror, or try again later.',
+    );
+  // What Go's servers say in HTTPS to who speaks HTTP
+  if (status === 400 && protocol === 'http:')
+    return error(
+      'registry_failed',
+      `${host} answered 400 to the request for ${what}, in plain HTTP`,
+      'Where it speaks HTTPS alone, name its certificate: tls in registries.yaml, or ca in hosts.toml.',
     );
   return error(
     'registry_failed',

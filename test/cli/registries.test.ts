@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -8,6 +8,7 @@ import { type ContainerdDaemon, startContainerd } from '../support/containerd/da
 import { busyboxOciArchive } from '../support/images.ts';
 import { type DockerRegistry, startRegistry, user } from '../support/registry/docker-registry.ts';
 import { describeContainerd } from '../support/require-containerd.ts';
+import { runHere } from '../support/run-here.ts';
 
 let dir: string;
 beforeAll(async () => {
@@ -59,6 +60,23 @@ it('registries explain says where an image would be looked for, and as whom, wit
   expect(stdout + stderr + json.stdout + json.stderr).not.toMatch(/very-secret|me-myself/);
 });
 
+it('registries explain names the headers that a server would be shown, and not what they say', async () => {
+  const hosts = join(dir, 'certs.d');
+  await mkdir(join(hosts, 'r.io'), { recursive: true });
+  await writeFile(
+    join(hosts, 'r.io/hosts.toml'),
+    '[host."https://m.io".header]\nAuthorization = "Bearer very-secret"\nx-team = "a"\n',
+  );
+  const explain = ['registries', 'explain', 'r.io/app', '--hosts-dir', hosts];
+  const { stdout } = await runHere(explain);
+  expect(stdout).toContain(
+    '1. https://m.io/v2, for app\n   shown the headers authorization, x-team\n   without credentials\n',
+  );
+  const json = await runHere([...explain, '-o', 'json']);
+  expect(JSON.parse(json.stdout).endpoints).toMatchObject([{ headers: ['authorization', 'x-team'] }, {}]);
+  expect(stdout + json.stdout + json.stderr).not.toContain('very-secret');
+});
+
 describeContainerd('registries render', (generation) => {
   let authority: TestAuthority;
   let registry: DockerRegistry;
@@ -79,8 +97,15 @@ describeContainerd('registries render', (generation) => {
   });
 
   it('writes what containerd pulls by: from a mirror whose certificate a file vouches for', async () => {
+    const endpoint = [registry.url];
     const registries = await registriesYaml({
-      mirrors: { 'registry.test': { endpoint: [registry.url] } },
+      mirrors: {
+        'registry.test': { endpoint },
+        'ported.test:5000': { endpoint: [`${registry.url}/v2/`] },
+        // Its path stands in the place of /v2
+        'nested.test': { endpoint: [`${registry.url}/v2/team`] },
+        '*': { endpoint },
+      },
       configs: { [registry.host]: { auth: user, tls: { ca_file: authority.caFile } } },
     });
     const to = join(dir, `certs-${generation.name}`);
@@ -94,5 +119,9 @@ describeContainerd('registries render', (generation) => {
     const pulled = await daemon.ctr(['-n', 'k8s.io', 'images', 'pull', '--hosts-dir', to, ...login, name]);
     expect(pulled).toMatchObject({ status: 0 });
     expect(await daemon.runContainer('k8s.io', name, ['/bin/echo', 'pulled'])).toBe('pulled\n');
+    for (const other of ['ported.test:5000/team/b:1', 'nested.test/b:1', 'any.test/team/b:1']) {
+      const pulled = await daemon.ctr(['-n', 'k8s.io', 'images', 'pull', '--hosts-dir', to, ...login, other]);
+      expect(pulled, other).toMatchObject({ status: 0 });
+    }
   });
 });

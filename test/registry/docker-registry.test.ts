@@ -116,6 +116,8 @@ describe.skipIf(!hasRegistry)('images of a registry', async () => {
     await using lenient = await pull([name], { ...trusting(), tls: { skipVerify: true } });
     expect(lenient.failed).toEqual([]);
     await using plain = await pull([name], { ...trusting(), scheme: 'http' });
-    expect(plain.failed).toMatchObject([{ code: expect.stringMatching(/^registry_(unreachable|failed)$/) }]);
+    expect(plain.failed).toMatchObject([
+      { code: 'registry_failed', context: { status: 400 }, hint: expect.stringContaining('HTTPS') },
+    ]);
   });
 });

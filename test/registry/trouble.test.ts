@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { request } from 'undici';
 import { describe, expect, it } from 'vitest';
+import { digestOf } from '../../src/image/digest.ts';
 import { mediaTypes } from '../../src/image/media-types.ts';
 import { parseReference } from '../../src/image/reference.ts';
 import { ownEndpoint } from '../../src/image/registry-endpoint.ts';
@@ -154,6 +155,22 @@ describe('a registry in trouble', () => {
     registry.faults.push(refuse(/manifests/, 200, headers, image.manifest.bytes.toString()));
     await using stated = await pull([`${registry.host}/app:1`]);
     expect(stated.failed).toMatchObject([{ code: 'digest_mismatch' }]);
+  });
+
+  it('may name a manifest by SHA-512', async () => {
+    const long = digestOf(image.manifest.bytes, 'sha512');
+    await using registry = await startFakeRegistry({ tags });
+    const { mediaType } = image.target;
+    const answer = () =>
+      refuse(/manifests/, 200, { 'content-type': mediaType }, image.manifest.bytes.toString());
+    registry.faults.push(answer());
+    await using asked = await pull([`${registry.host}/app@${long}`]);
+    expect(asked.images).toMatchObject([{ target: { digest: long } }]);
+    registry.faults.push(
+      refuse(/manifests/, 200, { 'docker-content-digest': long }, image.manifest.bytes.toString()),
+    );
+    await using stated = await pull([`${registry.host}/app:1`]);
+    expect(stated.images).toMatchObject([{ target: { digest: long } }]);
   });
 
   it('cannot fill the memory with a manifest', async () => {
@@ -364,6 +381,36 @@ describe('redirects to a blob store', () => {
     expect(await readAll(images, digest)).toEqual(layer.bytes);
     expect(store.paths()).toEqual(Array.from({ length: 2 }, () => `/v2/app/blobs/${digest}`));
     expect(JSON.stringify(store.requests)).not.toContain('authorization');
+  });
+
+  it('do not carry a secret back to the registry at the word of the store', async () => {
+    await using store = await startFakeRegistry({ tags });
+    await using registry = await startFakeRegistry({ tags });
+    registry.guard = (request, response) => {
+      if (request.headers.authorization !== undefined) return false;
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end();
+      return true;
+    };
+    await using images = await pull([`${registry.host}/app:1`], {
+      credentials: [{ kind: 'password', username: 'u', password: 'p' }],
+    });
+    const path = `/v2/app/blobs/${digest}`;
+    registry.faults.push(refuse(/blobs/, 307, { location: `${store.url}${path}` }));
+    store.faults.push(refuse(/blobs/, 307, { location: `${registry.url}${path}?back` }));
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    const back = registry.requests.filter((request) => request.path.endsWith('?back'));
+    expect(back).toHaveLength(1);
+    expect(back[0]?.headers).not.toHaveProperty('authorization');
+  });
+
+  it('lose the password that stands in an address', async () => {
+    await using store = await startFakeRegistry({ tags });
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    const location = `http://me:very-secret@${store.host}/v2/app/blobs/${digest}`;
+    registry.faults.push(refuse(/blobs/, 307, { location }));
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    expect(JSON.stringify(store.requests)).not.toMatch(/authorization|very-secret/);
   });
 
   it('are not followed for ever, nor to what is no web server', async () => {

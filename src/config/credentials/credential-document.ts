@@ -15,6 +15,8 @@ export interface CredentialEntry {
   /** A host, with globs in it perhaps, and the beginning of a path: `*.example.com/team`. */
   readonly key: string;
   readonly credential: Credential;
+  /** Where it stands, where the document is made of several. */
+  readonly source?: string | undefined;
 }
 
 const text = z.string().nullish();
@@ -57,14 +59,18 @@ export function parseCredentialDocument(
   };
 }
 
-/** Keys as the kubelet has them, in reverse lexicographic order. One that says nothing, as beside a store, is none. */
-function entriesOf(auths: Readonly<Record<string, unknown>>): CredentialEntry[] {
-  return Object.entries(auths)
-    .flatMap(([key, value]) => {
-      const parsed = authSchema.safeParse(value);
-      return credentialsOf(parsed.data).map((credential) => ({ key: entryKey(key), credential }));
-    })
-    .toSorted((a, b) => (a.key < b.key ? 1 : a.key > b.key ? -1 : 0));
+/** Reverse lexicographic, as the kubelet tries them. */
+export function inOrder(entries: readonly CredentialEntry[]): readonly CredentialEntry[] {
+  return entries.toSorted((a, b) => (a.key < b.key ? 1 : a.key > b.key ? -1 : 0));
+}
+
+/** Keys as the kubelet has them, in its order. One that says nothing, as beside a store, is none. */
+function entriesOf(auths: Readonly<Record<string, unknown>>): readonly CredentialEntry[] {
+  const entries = Object.entries(auths).flatMap(([key, value]) => {
+    const parsed = authSchema.safeParse(value);
+    return credentialsOf(parsed.data).map((credential) => ({ key: entryKey(key), credential }));
+  });
+  return inOrder(entries);
 }
 
 /** Without its scheme, and without the `/v1/` or `/v2/` that Docker writes. */

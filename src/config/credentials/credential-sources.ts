@@ -29,9 +29,9 @@ export function credentialSources(
       store;
     return [
       ...(helper === undefined ? [] : [fromHelper(helper, registry, source, search)]),
-      ...matchingEntries(entries, repository).map(({ key, credential }) => ({
+      ...matchingEntries(entries, repository).map(({ key, credential, source: own = source }) => ({
         kind: credential.kind,
-        source: `${source} (${key})`,
+        source: `${own} (${key})`,
         get: async () => credential,
       })),
     ];

@@ -1,5 +1,5 @@
 import { ImgctlError } from '../../errors.ts';
-import { parseCredentialDocument } from './credential-document.ts';
+import { inOrder, parseCredentialDocument } from './credential-document.ts';
 import type { FoundDocument } from './credential-files.ts';
 import type { PullSecretName } from './pull-secret-name.ts';
 
@@ -22,4 +22,13 @@ export function pullSecretDocument(
     hint: 'kubectl create secret docker-registry makes one.',
     context: { secret: `${namespace}/${name}` },
   });
+}
+
+/** Several as the kubelet takes them: as one, in which the order of their entries is that of all. */
+export function mergedSecrets(secrets: readonly FoundDocument[]): FoundDocument[] {
+  if (secrets.length < 2) return [...secrets];
+  const entries = secrets.flatMap(({ source, document }) =>
+    document.entries.map((entry) => ({ ...entry, source })),
+  );
+  return [{ source: 'pull secrets', document: { entries: inOrder(entries), helpers: new Map() } }];
 }

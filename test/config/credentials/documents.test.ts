@@ -6,7 +6,7 @@ import { parseCredentialDocument } from '../../../src/config/credentials/credent
 import { credentialFiles } from '../../../src/config/credentials/credential-files.ts';
 import { askHelper } from '../../../src/config/credentials/credential-helper.ts';
 import { credentialSources } from '../../../src/config/credentials/credential-sources.ts';
-import { pullSecretDocument } from '../../../src/config/credentials/pull-secret.ts';
+import { mergedSecrets, pullSecretDocument } from '../../../src/config/credentials/pull-secret.ts';
 import { parsePullSecretName } from '../../../src/config/credentials/pull-secret-name.ts';
 
 let dir: string;
@@ -202,6 +202,30 @@ describe('a pull secret', () => {
     ['kubernetes.io/dockerconfigjson', '.dockerconfigjson', 'no json'],
   ])('is refused where it is none: %s, %s', (type, key, value) => {
     expect(() => pullSecretDocument(name, { type, data: new Map([[key, value]]) })).toThrow(/no login/);
+  });
+
+  it('of which there are several are as one, as for the kubelet: the most special path of all comes first', () => {
+    const documents = mergedSecrets(
+      [
+        login('r.io', 'a:a'),
+        login('r.io/team', 'b:b'),
+        login('index.docker.io', 'c:c'),
+        login('docker.io', 'd:d'),
+      ].map((config, i) =>
+        pullSecretDocument(
+          { namespace: 'team', name: `s${i}` },
+          {
+            type: 'kubernetes.io/dockerconfigjson',
+            data: new Map([['.dockerconfigjson', JSON.stringify(config)]]),
+          },
+        ),
+      ),
+    );
+    const sourcesFor = (repository: string) =>
+      credentialSources(documents, repository, { env: {}, onWarning }).map(({ source }) => source);
+    expect(sourcesFor('r.io/team/app')).toEqual(['secret team/s1 (r.io/team)', 'secret team/s0 (r.io)']);
+    expect(sourcesFor('docker.io/library/nginx')).toEqual(['secret team/s3 (docker.io)']);
+    expect(mergedSecrets([])).toEqual([]);
   });
 
   it('is named by namespace and name', () => {

@@ -91,6 +91,14 @@ configs:
     });
   });
 
+  it("has Docker Hub's settings under either of its names, its host's first", () => {
+    const auth = (username: string) => `{auth: {username: ${username}}}`;
+    const host = `registry-1.docker.io: ${auth('host')}`;
+    const both = `configs: {docker.io: ${auth('name')}, ${host}}`;
+    expect(endpointsOf(`configs: {${host}}`, 'nginx')[0]).toMatchObject({ auth: { username: 'host' } });
+    expect(endpointsOf(both, 'nginx')[0]).toMatchObject({ auth: { username: 'host' } });
+  });
+
   it('speaks plain HTTP on this machine unless told otherwise, and nowhere else', () => {
     const mirror = (endpoint: string) => where(`mirrors: {r.io: {endpoint: ["${endpoint}"]}}`, 'r.io/a')[0];
     expect(mirror('localhost:5000')).toBe('http://localhost:5000/v2 a');

@@ -24,6 +24,8 @@ export interface RegistryOptions {
   /** Whether it wants a password. */
   readonly login?: boolean;
   readonly tls?: Pick<IssuedFiles, 'certFile' | 'keyFile'>;
+  /** The authority whose certificates it wants from who speaks to it. */
+  readonly clientCa?: string;
 }
 
 /** Debian's docker-registry, on loopback, with a store of its own. */
@@ -38,7 +40,11 @@ export interface DockerRegistry extends AsyncDisposable {
   requests(): string[];
 }
 
-export async function startRegistry({ login = false, tls }: RegistryOptions = {}): Promise<DockerRegistry> {
+export async function startRegistry({
+  login = false,
+  tls,
+  clientCa,
+}: RegistryOptions = {}): Promise<DockerRegistry> {
   const dir = await mkdtemp(join(tmpdir(), 'imgctl-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
   await writeFile(join(dir, 'htpasswd'), htpasswd);
@@ -47,7 +53,15 @@ export async function startRegistry({ login = false, tls }: RegistryOptions = {}
     storage: { filesystem: { rootdirectory: join(dir, 'data') } },
     http: {
       addr: host,
-      ...(tls === undefined ? {} : { tls: { certificate: tls.certFile, key: tls.keyFile } }),
+      ...(tls === undefined
+        ? {}
+        : {
+            tls: {
+              certificate: tls.certFile,
+              key: tls.keyFile,
+              ...(clientCa === undefined ? {} : { clientcas: [clientCa] }),
+            },
+          }),
     },
     ...(login ? { auth: { htpasswd: { realm: 'test', path: join(dir, 'htpasswd') } } } : {}),
   };
