@@ -252,6 +252,8 @@ _imgctl() {
       'imgctl agent run:--probe-listen' | \
       'imgctl agent run:--max-imports' | \
       'imgctl agent run:--max-rate' | \
+      'imgctl agent run:--registries' | \
+      'imgctl agent run:--hosts-dir' | \
       'imgctl agent run:--images-dir' | \
       'imgctl agent run:--images-dir-concurrency' | \
       'imgctl agent install:--dir' | \
@@ -448,7 +450,7 @@ _imgctl() {
   'imgctl images pull:--retries') :; return ;;
   'imgctl images pull:--stall-timeout') :; return ;;
   'imgctl images pull:--max-parallel') :; return ;;
-  'imgctl images pull:--via') _imgctl_words 'command' "$current"; return ;;
+  'imgctl images pull:--via') _imgctl_words 'node command' "$current"; return ;;
   'imgctl images pull:--max-rate') :; return ;;
   'imgctl images pull:-o' | 'imgctl images pull:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl images list:--nodes') :; return ;;
@@ -572,6 +574,8 @@ _imgctl() {
   'imgctl agent run:--probe-listen') :; return ;;
   'imgctl agent run:--max-imports') :; return ;;
   'imgctl agent run:--max-rate') :; return ;;
+  'imgctl agent run:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl agent run:--hosts-dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent run:--images-dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent run:--images-dir-concurrency') :; return ;;
   'imgctl agent install:--dir') _imgctl_files -d "$current"; return ;;
@@ -702,7 +706,7 @@ _imgctl() {
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
-    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate --images-dir --images-dir-concurrency --images-dir-prune -h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate --registries --hosts-dir --images-dir --images-dir-concurrency --images-dir-prune -h --help' "$current" ;;
     'imgctl agent install') _imgctl_words '--dir --listen --store --name --insecure-http --executable --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;

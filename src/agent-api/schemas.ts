@@ -116,21 +116,23 @@ export type PutResult = z.infer<typeof putResultSchema>;
 /** `http[s]://host:port` each. */
 const peerUrlsSchema = z.array(z.string().min(1).max(300)).max(1000);
 
-const fetchFields = {
-  /** Of the blob, where the import does not know it. */
-  size: z.number().int().nonnegative().optional(),
-  /** The nodes that are to get it from this one while it comes, in order; `size` is needed then. */
-  relay: routeSchema.optional(),
-  /** With `relay`, or from a registry: where to begin. Each node on the way holds so many bytes, or more. */
-  offset: z.number().int().nonnegative().default(0),
-};
-
-/** From peers, or from a registry; of both, from peers. */
-export const fetchRequestSchema = z.union([
-  /** Agents that may have the blob; those first that should be asked first. */
-  z.object({ ...fetchFields, from: peerUrlsSchema.min(1) }),
-  z.object({ ...fetchFields, registry: registrySourceSchema, size: z.number().int().nonnegative() }),
-]);
+export const fetchRequestSchema = z
+  .object({
+    /** Agents that may have the blob; those first that should be asked first. */
+    from: peerUrlsSchema.default([]),
+    /** In place of agents; `size` is needed then. */
+    registry: registrySourceSchema.optional(),
+    /** Of the blob, where the import does not know it. */
+    size: z.number().int().nonnegative().optional(),
+    /** The nodes that are to get it from this one while it comes, in order; `size` is needed then. */
+    relay: routeSchema.optional(),
+    /** With `relay`, or from a registry: where to begin. Each node on the way holds so many bytes, or more. */
+    offset: z.number().int().nonnegative().default(0),
+  })
+  .refine(({ from, registry }) => from.length > 0 !== (registry !== undefined), {
+    path: ['from'],
+    error: 'peers or a registry have to be named, and not both',
+  });
 
 export const fetchResultSchema = z.object({
   /** Bytes that this request brought. */

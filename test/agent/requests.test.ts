@@ -38,6 +38,8 @@ describe('the token', () => {
     ['GET', '/v1/images'],
     ['DELETE', '/v1/images/app:1'],
     ['POST', '/v1/images/import'],
+    ['POST', '/v1/registry/image'],
+    ['POST', `/v1/imports/x/blobs/${digest}/fetch`],
     ['GET', '/v2/'],
     ['GET', '/no/such/route'],
   ] as const;

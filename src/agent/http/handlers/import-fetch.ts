@@ -37,9 +37,8 @@ export function serveImportFetch(app: FastifyInstance, agent: AgentContext): voi
         const signal = clientGone(reply.raw);
         const asked = await readJson(request.raw, fetchRequestSchema, limits);
         const fetching = { record, digest, signal, response: reply.raw };
-        const result = await ('from' in asked
-          ? fetchFromPeers(asked, fetching, agent)
-          : pullFromRegistry(asked, fetching, agent));
+        const pull = asked.registry === undefined ? fetchFromPeers : pullFromRegistry;
+        const result = await pull(asked, fetching, agent);
         if (result.error === undefined) metrics.blobReceived();
         await answerJson(request, reply, 200, result);
       }),
@@ -57,7 +56,7 @@ interface Fetching {
 }
 
 async function fetchFromPeers(
-  { from, size, offset, relay = [] }: Extract<Asked, { from: unknown }>,
+  { from, size, offset, relay = [] }: Asked,
   { record, digest, signal, response }: Fetching,
   agent: AgentContext,
 ): Promise<FetchResult> {
@@ -77,13 +76,13 @@ async function fetchFromPeers(
 }
 
 async function pullFromRegistry(
-  { registry, size, offset, relay: route = [] }: Extract<Asked, { registry: unknown }>,
+  { registry, size, offset, relay: route = [] }: Asked,
   { record, digest, signal, response }: Fetching,
   agent: AgentContext,
 ): Promise<FetchResult> {
   const { limits, metrics, registries } = agent;
   const { import: hosted, maxRate } = record;
-  if (size < offset) throw sizeWanted();
+  if (registry === undefined || size === undefined || size < offset) throw sizeWanted();
   mustBeRoute(route);
   const { images, logins } = registry;
   using borrowed = await registries.borrow(hosted.id, logins);
@@ -107,7 +106,11 @@ function heartOf(
 }
 
 function sizeWanted(): ImgctlError {
-  return new ImgctlError('request_invalid', 'what is to be passed on needs its size', {
-    hint: 'Say it: "size" in bytes, of the whole blob, and no less than "offset".',
-  });
+  return new ImgctlError(
+    'request_invalid',
+    'what is to be passed on, or comes from a registry, needs its size',
+    {
+      hint: 'Say it: "size" in bytes, of the whole blob, and no less than "offset".',
+    },
+  );
 }
