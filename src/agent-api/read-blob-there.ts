@@ -1,9 +1,9 @@
 import type { ImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
+import { notePassed } from '../streams/reclaim.ts';
 import type { AgentHttp } from './agent-http.ts';
 import type { Answer } from './answer.ts';
 import { maxRateHeader } from './max-rate.ts';
-import { notePassed } from './reclaim.ts';
 import { routes } from './routes.ts';
 
 /** Bytes `offset` up to `offset + length` (at least one) of a blob of `size` bytes. */

@@ -1,6 +1,6 @@
-import { notePassed } from '../agent-api/reclaim.ts';
 import type { ImageStatus } from '../agent-api/schemas.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
+import { notePassed } from '../streams/reclaim.ts';
 import { StallClock } from '../transfer/stall-clock.ts';
 import type { ArchiveNode, GraphWithNames } from './archive-node.ts';
 import { ArchiveProgress } from './archive-progress.ts';

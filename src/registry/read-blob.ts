@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { hasCode, ImgctlError } from '../errors.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../image/digest.ts';
+import { notePassed } from '../streams/reclaim.ts';
 import type { EndpointClient, Patience } from './endpoint-client.ts';
 import { protocolError } from './registry-errors.ts';
 import type { Repository } from './repository.ts';
@@ -101,6 +102,7 @@ async function* chunksOf(
   };
   try {
     for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
+      notePassed(chunk.byteLength);
       const rest = chunk.subarray(Math.min(left, chunk.byteLength));
       left -= chunk.byteLength - rest.byteLength;
       if (rest.byteLength > 0) yield rest;

@@ -19,6 +19,7 @@ import { readDocument } from '../image/read-document.ts';
 import { digestReference, formatReference, type Reference } from '../image/reference.ts';
 import type { BlobSource, ImageSource, SourceBlob, SourceImage } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
+import { readAhead } from '../streams/read-ahead.ts';
 import { fetchManifest } from './fetch-manifest.ts';
 import { type AttachedManifest, findAttached } from './find-attached.ts';
 import { ImageDocuments } from './image-documents.ts';
@@ -175,7 +176,8 @@ class Pulled {
     const document = this.#documents.get(digest);
     const blob = this.#blobs.get(digest);
     if (document !== undefined) yield document.slice(offset);
-    else if (blob !== undefined) yield* readBlob({ digest, ...blob }, offset, this.#reads, signal);
+    else if (blob !== undefined)
+      yield* readAhead(readBlob({ digest, ...blob }, offset, this.#reads, signal), blob.size - offset);
     else throw new ImgctlError('blob_unknown', `${digest} is of no image that is pulled`);
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { notePassed } from '../../agent-api/reclaim.ts';
 import { ImgctlError } from '../../errors.ts';
 import { Gathering } from '../../streams/gathering.ts';
+import { notePassed } from '../../streams/reclaim.ts';
 import { askForBody } from './expect-continue.ts';
 
 /** What is read ahead while the store works. */

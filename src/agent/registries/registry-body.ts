@@ -1,5 +1,4 @@
 import type { BlobToSend } from '../../agent-api/import-node.ts';
-import { notePassed } from '../../agent-api/reclaim.ts';
 import { ImgctlError, toImgctlError } from '../../errors.ts';
 import { parseReference } from '../../image/reference.ts';
 import type { RegistryClients } from '../../registry/registry-clients.ts';
@@ -62,7 +61,6 @@ export class RegistryBody implements Feed {
         const { value, done } = await heart.during(chunks.next());
         if (done) return;
         onBytes(value.byteLength);
-        notePassed(value.byteLength);
         yield value;
       }
     } catch (thrown) {

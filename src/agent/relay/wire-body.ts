@@ -1,6 +1,6 @@
-import { notePassed } from '../../agent-api/reclaim.ts';
 import type { WireEncodingName } from '../../agent-api/wire-encoding.ts';
 import { framesOf } from '../../streams/frames-of.ts';
+import { notePassed } from '../../streams/reclaim.ts';
 import { decompressFrames } from '../../streams/zstd-codec.ts';
 import { contentBytesOf, splitFrames } from '../../streams/zstd-frames.ts';
 

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { maxRateHeader, parseMaxRate } from '../../../agent-api/max-rate.ts';
-import { notePassed } from '../../../agent-api/reclaim.ts';
 import { routes } from '../../../agent-api/routes.ts';
 import { haveRequestSchema } from '../../../agent-api/schemas.ts';
 import { ImgctlError } from '../../../errors.ts';
 import { PacedBody } from '../../../streams/paced-body.ts';
+import { notePassed } from '../../../streams/reclaim.ts';
 import { answerJson } from '../answer.ts';
 import { parseRange } from '../byte-range.ts';
 import { clientGone } from '../client-gone.ts';
