@@ -201,7 +201,9 @@ _imgctl() {
       'imgctl bundle create:--from-archive' | \
       'imgctl bundle create:--base' | \
       'imgctl bundle create:--sign' | \
+      'imgctl bundle create:--sign-password-file' | \
       'imgctl bundle create:--split' | \
+      'imgctl bundle create:--max-parallel' | \
       'imgctl bundle create:-o' | \
       'imgctl bundle create:--out' | \
       'imgctl bundle create:--registries' | \
@@ -213,6 +215,7 @@ _imgctl() {
       'imgctl bundle inspect:--spool-dir' | \
       'imgctl bundle inspect:-o' | \
       'imgctl bundle inspect:--output' | \
+      'imgctl bundle keygen:--password-file' | \
       'imgctl bundle keygen:-o' | \
       'imgctl bundle keygen:--output' | \
       'imgctl bundle verify:--platform' | \
@@ -526,7 +529,9 @@ _imgctl() {
   'imgctl bundle create:--from-archive') _imgctl_files -f "$current"; return ;;
   'imgctl bundle create:--base') _imgctl_files -f "$current"; return ;;
   'imgctl bundle create:--sign') _imgctl_files -f "$current"; return ;;
+  'imgctl bundle create:--sign-password-file') _imgctl_files -f "$current"; return ;;
   'imgctl bundle create:--split') :; return ;;
+  'imgctl bundle create:--max-parallel') :; return ;;
   'imgctl bundle create:-o' | 'imgctl bundle create:--out') _imgctl_files -f "$current"; return ;;
   'imgctl bundle create:--registries') _imgctl_files -f "$current"; return ;;
   'imgctl bundle create:--hosts-dir') _imgctl_files -d "$current"; return ;;
@@ -536,6 +541,7 @@ _imgctl() {
   'imgctl bundle create:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl bundle inspect:--spool-dir') _imgctl_files -d "$current"; return ;;
   'imgctl bundle inspect:-o' | 'imgctl bundle inspect:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
+  'imgctl bundle keygen:--password-file') _imgctl_files -f "$current"; return ;;
   'imgctl bundle keygen:-o' | 'imgctl bundle keygen:--output') _imgctl_words 'text json ndjson' "$current"; return ;;
   'imgctl bundle verify:--platform') :; return ;;
   'imgctl bundle verify:--base') _imgctl_files -f "$current"; return ;;
@@ -695,9 +701,9 @@ _imgctl() {
     'imgctl images dir') _imgctl_words '-h --help' "$current" ;;
     'imgctl images dir status') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl bundle') _imgctl_words '-h --help' "$current" ;;
-    'imgctl bundle create') _imgctl_words '-f --file --from-cluster --kubeconfig --context --from-archive --base --sign --split -o --out --registries --hosts-dir --pull-secret --spool-dir --platform --all-platforms --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl bundle create') _imgctl_words '-f --file --from-cluster --kubeconfig --context --from-archive --base --no-signatures --sign --sign-password-file --split --max-parallel -o --out --registries --hosts-dir --pull-secret --spool-dir --platform --all-platforms --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl bundle inspect') _imgctl_words '--spool-dir -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
-    'imgctl bundle keygen') _imgctl_words '-o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
+    'imgctl bundle keygen') _imgctl_words '--password --password-file -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl bundle verify') _imgctl_words '--platform --base --verify-key --spool-dir -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
