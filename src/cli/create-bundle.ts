@@ -18,6 +18,7 @@ import { openBundle } from './open-bundle.ts';
 import type { NodeOptions, OutputOptions, PlatformOptions, SpoolOptions } from './options.ts';
 import type { RegistryOptions } from './registry-options.ts';
 import { signerWith } from './signed-bundles.ts';
+import { writeChunks } from './write-chunks.ts';
 
 export interface CreateBundleOptions
   extends OutputOptions,
@@ -125,16 +126,24 @@ async function store(
   if (limit !== undefined) {
     const { writeParts } = await import('./split-target.ts');
     const parts = await writeParts(chunks, { file, limit, bundle: index });
-    return { text: `in ${count(parts.length, 'part')}: ${parts[0]} to ${parts.at(-1)}`, parts };
+    return { text: partsText(parts), parts };
   }
   await using target = await openExportTarget(file, options, io);
   try {
-    await pipeline(chunks, target.stream, { end: false, signal: io.signal });
+    if (target.isStandardOutput) await pipeline(chunks, target.stream, { end: false, signal: io.signal });
+    else await writeChunks(chunks, target.stream, io.signal);
   } catch (error) {
     throw ofOutput(error, target.stream);
   }
   await target.publish();
   return { text: `to ${target.label}`, isStandardOutput: target.isStandardOutput };
+}
+
+function partsText(parts: readonly string[]): string {
+  const [first = ''] = parts;
+  return parts.length === 1
+    ? `in one part: ${first}`
+    : `in ${parts.length} parts: ${first} to ${parts.at(-1)}`;
 }
 
 /** Parts are frames of zstd: put one after the other they are what any tool reads. */

@@ -16,6 +16,9 @@ export interface ExportTarget extends AsyncDisposable {
   publish(): Promise<void>;
 }
 
+/** What waits for the disk at most, while the next bytes come. */
+const bufferBytes = 4 * 1024 * 1024;
+
 /** @throws ImgctlError `usage`: a terminal, JSON beside the archive, a file that cannot be written */
 export async function openExportTarget(
   file: string,
@@ -29,7 +32,11 @@ export async function openExportTarget(
   );
   // A pipe or a device is written as it is: there is nothing to put in its place
   const path = isDevice ? file : `${file}.${randomBytes(4).toString('hex')}.partial`;
-  const stream = createWriteStream(path, { flags: isDevice ? 'w' : 'wx', flush: !isDevice });
+  const stream = createWriteStream(path, {
+    flags: isDevice ? 'w' : 'wx',
+    flush: !isDevice,
+    highWaterMark: bufferBytes,
+  });
   let published = false;
   // Without a listener the error of opening it would end the process
   stream.on('error', () => {});

@@ -31,14 +31,17 @@ const isAbsent = (status: unknown) => [400, 401, 403, 404, 405, 501].includes(st
  */
 export async function findAttached(
   repository: Repository,
-  subject: Digest,
+  { subject, withoutReferrers }: Question,
   signal?: AbortSignal,
 ): Promise<AttachedManifest[]> {
   // A tag has no room for a longer digest
   const tag = digestAlgorithm(subject) === 'sha256' ? `sha256-${digestHex(subject)}` : undefined;
   const tags = tag === undefined ? [] : cosignKinds.map((kind) => `${tag}.${kind}`);
   const tagged = tags.map((tag) => manifestAt(repository, tag, signal));
-  const found = await Promise.all([...tagged, referrersOf(repository, subject, tag, signal)]);
+  const found = await Promise.all([
+    ...tagged,
+    referrersOf(repository, { subject, tag, withoutReferrers }, signal),
+  ]);
   return found.flat();
 }
 
@@ -53,11 +56,10 @@ async function manifestAt(
 
 async function referrersOf(
   repository: Repository,
-  subject: Digest,
-  tag: string | undefined,
+  { subject, tag, withoutReferrers }: Question & { readonly tag: string | undefined },
   signal: AbortSignal | undefined,
 ): Promise<AttachedManifest[]> {
-  const listed = await orAbsent(() => listReferrers(repository, subject, signal));
+  const listed = await orAbsent(() => listReferrers(repository, { subject, withoutReferrers }, signal));
   if (listed === undefined) return tag === undefined ? [] : manifestAt(repository, tag, signal);
   const found: AttachedManifest[] = [];
   for (const { digest, mediaType, artifactType } of listed) {
@@ -75,23 +77,30 @@ function isAbout({ bytes }: Manifest, digest: Digest): boolean {
   return isDigest(about) && about === digest;
 }
 
+interface Question {
+  readonly subject: Digest;
+  /** Hosts that are known not to list what refers to an image: they are not asked again. */
+  readonly withoutReferrers: Set<string>;
+}
+
 /** All pages of the list. @throws ImgctlError with the status 404 where the registry knows no referrers */
 function listReferrers(
   repository: Repository,
-  subject: Digest,
+  { subject, withoutReferrers }: Question,
   signal: AbortSignal | undefined,
 ): Promise<Descriptor[]> {
   return repository.fromAny('pull', signal, async (client, patience) => {
     const what = `${client.endpoint.repository}@${subject}: what refers to it`;
+    if (withoutReferrers.has(client.url.host)) throw unlisted(client.url.host, what);
     const found: Descriptor[] = [];
     let query = '';
     for (let page = 0; ; page += 1) {
-      const answer = await client.get({
-        path: `referrers/${subject}${query}`,
-        what,
-        headers: { accept: mediaTypes.ociIndex },
-        patience,
-        signal,
+      const path = `referrers/${subject}${query}`;
+      const asked = { path, what, headers: { accept: mediaTypes.ociIndex }, patience, signal };
+      const answer = await client.get(asked).catch((thrown) => {
+        // One that knows them has an empty list for what nothing refers to
+        if (toImgctlError(thrown).context.status === 404) withoutReferrers.add(client.url.host);
+        throw thrown;
       });
       const bytes = await readBounded(answer, maxDocumentBytes).catch((error) => {
         throw client.broken(error, signal);
@@ -112,11 +121,15 @@ function referrersIn(bytes: Buffer, host: string, what: string): readonly Descri
     return parseIndex(bytes).manifests.slice(0, maxReferrers + 1);
   } catch {
     // What answers every path with a page of its own knows no referrers
-    throw new ImgctlError('image_unknown', `${host} does not list ${what}`, {
-      hint: 'Make the bundle without signatures: --no-signatures.',
-      context: { registry: host, status: 404 },
-    });
+    throw unlisted(host, what);
   }
+}
+
+function unlisted(host: string, what: string): ImgctlError {
+  return new ImgctlError('image_unknown', `${host} does not list ${what}`, {
+    hint: 'Make the bundle without signatures: --no-signatures.',
+    context: { registry: host, status: 404 },
+  });
 }
 
 /** Of the next page, that alone: where a list goes on is not the server's to choose (RFC 8288). */

@@ -150,6 +150,7 @@ export async function openRegistryImages(
 class Pulled {
   readonly #documents = new ImageDocuments();
   readonly #reads: BlobReads;
+  readonly #withoutReferrers = new Set<string>();
   readonly #blobs = new Map<Digest, { readonly size: number; readonly in: Repository[] }>();
 
   constructor(reads: BlobReads) {
@@ -207,7 +208,8 @@ class Pulled {
     repository: Repository,
     signal: AbortSignal | undefined,
   ): Promise<Descriptor[]> {
-    const found = await findAttached(repository, digest, signal);
+    const withoutReferrers = this.#withoutReferrers;
+    const found = await findAttached(repository, { subject: digest, withoutReferrers }, signal);
     for (const { descriptor, bytes } of found) {
       this.#documents.put(descriptor, bytes);
       await this.#collect(descriptor, [], repository, signal);

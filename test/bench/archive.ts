@@ -75,12 +75,12 @@ async function written(tar: Pack, path: string, through: Duplex): Promise<void> 
   await rename(`${path}.part`, path);
 }
 
-function configOf(layers: readonly Layer[]): Buffer {
+export function configOf(layers: readonly Layer[]): Buffer {
   const rootfs = { type: 'layers', diff_ids: layers.map(({ digest }) => digest) };
   return json({ architecture: 'amd64', os: 'linux', config: {}, rootfs });
 }
 
-function manifestOf(config: Buffer, layers: readonly Layer[]): Buffer {
+export function manifestOf(config: Buffer, layers: readonly Layer[]): Buffer {
   return json({
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
@@ -97,7 +97,7 @@ function json(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));
 }
 
-function sha256(bytes: Buffer): string {
+export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 

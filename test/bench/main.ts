@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { generations } from '../support/containerd/daemon.ts';
 import type { Benchmark } from './benchmark.ts';
+import { bundle } from './bundle.ts';
 import { delta } from './delta.ts';
 import { fanOut } from './fan-out.ts';
 import { faults } from './faults.ts';
@@ -34,6 +35,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   delta,
   mixed,
   faults,
+  bundle,
 };
 
 /** In Mbit/s: so that links are the limit, and not the two cores that all nodes of a run share. */

@@ -38,6 +38,8 @@ export interface DockerRegistry extends AsyncDisposable {
   pushArchive(archive: string, name: string): Promise<void>;
   /** `GET /v2/app/blobs/sha256:… 200`, one a request. */
   requests(): string[];
+  /** Of all bodies that it sent, in bytes. */
+  bytesSent(): number;
 }
 
 export async function startRegistry({
@@ -110,6 +112,7 @@ export async function startRegistry({
       [...log.matchAll(/"(GET|HEAD|POST) (\S+) HTTP\/[\d.]+" (\d+)/g)]
         .filter(([, , path]) => path !== '/v2/')
         .map(([, method, path, status]) => `${method} ${path} ${status}`),
+    bytesSent: () => [...log.matchAll(/" \d{3} (\d+) "/g)].reduce((sum, [, bytes]) => sum + Number(bytes), 0),
     [Symbol.asyncDispose]: stop,
   };
 }
