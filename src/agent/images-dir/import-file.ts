@@ -110,8 +110,8 @@ async function importPlain(
     nodes: [{ name: owner, address: '', node }],
     source: withImages(archive, namedOf(archive.images, archive.label)),
     declaration: directoryRules,
-    // Several files may be read at once: each blob in flight holds chunks of it
-    concurrency: 2,
+    // Several files may be read at once, and each blob in flight holds chunks of it
+    concurrency: 1,
     retries: 0,
     stallTimeoutMs,
     strict: false,

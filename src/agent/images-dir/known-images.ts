@@ -31,7 +31,7 @@ export async function imagesKnown(
     (await fromArchive(file, open, options, signal));
   if (known === undefined || known.images.length === 0) return undefined;
   // Another file has the other names
-  const own = known.images.filter((image) => !isSuperseded(image, remembered));
+  const own = known.images.filter((image) => !isSuperseded(file, image, remembered));
   return own.length === 0 || (await areHeld(own, imports)) ? known : undefined;
 }
 

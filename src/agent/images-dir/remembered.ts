@@ -52,6 +52,13 @@ export interface RememberedOptions {
 export interface Giver {
   readonly path: string;
   readonly image: GivenImage;
+  /** When it came into the directory, in nanoseconds. */
+  readonly came: bigint;
+}
+
+/** Of files that came at the same moment the names decide. */
+export function comesLater(one: Pick<Giver, 'path' | 'came'>, other: Pick<Giver, 'path' | 'came'>): boolean {
+  return one.came === other.came ? one.path > other.path : one.came > other.came;
 }
 
 /**
@@ -113,7 +120,7 @@ export class Remembered implements AsyncDisposable {
       if (image === undefined || file?.came === undefined || !this.#isVerified(file)) return [];
       return [{ path, image, came: BigInt(file.came) }];
     });
-    return givers.toSorted((a, b) => Number(a.came - b.came) || (a.path < b.path ? -1 : 1));
+    return givers.toSorted((a, b) => (comesLater(a, b) ? 1 : -1));
   }
 
   /** Whether anything of this name is remembered. */
