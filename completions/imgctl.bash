@@ -254,6 +254,7 @@ _imgctl() {
       'imgctl agent run:--max-rate' | \
       'imgctl agent run:--images-dir' | \
       'imgctl agent run:--images-dir-concurrency' | \
+      'imgctl agent run:--images-dir-verify-key' | \
       'imgctl agent install:--dir' | \
       'imgctl agent install:--listen' | \
       'imgctl agent install:--store' | \
@@ -283,6 +284,9 @@ _imgctl() {
       'imgctl agent manifest:--listen' | \
       'imgctl agent manifest:--probe-port' | \
       'imgctl agent manifest:--max-rate' | \
+      'imgctl agent manifest:--images-dir' | \
+      'imgctl agent manifest:--images-dir-concurrency' | \
+      'imgctl agent manifest:--images-dir-verify-key' | \
       'imgctl registries explain:--registries' | \
       'imgctl registries explain:--hosts-dir' | \
       'imgctl registries explain:--pull-secret' | \
@@ -574,6 +578,7 @@ _imgctl() {
   'imgctl agent run:--max-rate') :; return ;;
   'imgctl agent run:--images-dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent run:--images-dir-concurrency') :; return ;;
+  'imgctl agent run:--images-dir-verify-key') _imgctl_files -f "$current"; return ;;
   'imgctl agent install:--dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent install:--listen') :; return ;;
   'imgctl agent install:--store') :; return ;;
@@ -599,6 +604,9 @@ _imgctl() {
   'imgctl agent manifest:--listen') :; return ;;
   'imgctl agent manifest:--probe-port') :; return ;;
   'imgctl agent manifest:--max-rate') :; return ;;
+  'imgctl agent manifest:--images-dir') _imgctl_files -d "$current"; return ;;
+  'imgctl agent manifest:--images-dir-concurrency') :; return ;;
+  'imgctl agent manifest:--images-dir-verify-key') _imgctl_files -f "$current"; return ;;
   'imgctl registries explain:--registries') _imgctl_files -f "$current"; return ;;
   'imgctl registries explain:--hosts-dir') _imgctl_files -d "$current"; return ;;
   'imgctl registries explain:--pull-secret') :; return ;;
@@ -702,12 +710,12 @@ _imgctl() {
     'imgctl nodes') _imgctl_words '-h --help' "$current" ;;
     'imgctl nodes list') _imgctl_words '--nodes --discover --selector --exclude --kubeconfig --context --agent-port --ca-file --cert --key --token-file --config --driver --microk8s-token-file --microk8s-ca -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent') _imgctl_words '-h --help' "$current" ;;
-    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate --images-dir --images-dir-concurrency --images-dir-prune -h --help' "$current" ;;
+    'imgctl agent run') _imgctl_words '--listen --store --namespace --snapshotter --name --data-dir --token-file --tls-cert --tls-key --ca-file --client-ca --probe-listen --insecure-http --max-imports --max-rate --images-dir --images-dir-concurrency --images-dir-prune --images-dir-verify-key -h --help' "$current" ;;
     'imgctl agent install') _imgctl_words '--dir --listen --store --name --insecure-http --executable --dry-run -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent image') _imgctl_words '-o --output --tag -h --help' "$current" ;;
-    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate -h --help' "$current" ;;
+    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate --images-dir --images-dir-concurrency --images-dir-prune --images-dir-verify-key -h --help' "$current" ;;
     'imgctl registries') _imgctl_words '-h --help' "$current" ;;
     'imgctl registries explain') _imgctl_words '--registries --hosts-dir --pull-secret --kubeconfig --context -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl registries render') _imgctl_words '--to --registries -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
