@@ -1,5 +1,6 @@
 import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
 import { distribute } from '../distribute/fan-out.ts';
+import type { FanOutOptions } from '../distribute/fan-out-options.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { ImportOptions } from '../transfer/import.ts';
 import { createLocalNode } from '../transfer/local-node.ts';
@@ -14,7 +15,7 @@ const stallTimeoutMs = 300_000;
 export async function importSource(
   source: ImageSource & { waitedAt?(): number },
   rules: Omit<Declaration, 'images' | 'documents'>,
-  { store, owner, writers, labels }: ImportOptions,
+  { store, owner, writers, labels, concurrency }: ImportOptions & Pick<FanOutOptions, 'concurrency'>,
   signal: AbortSignal,
 ): Promise<readonly ImageStatus[]> {
   const local = createLocalNode(store, { name: owner, owner, version: '', writers, labels });
@@ -24,6 +25,7 @@ export async function importSource(
     nodes: [{ name: owner, address: '', node }],
     source,
     declaration: rules,
+    concurrency,
     retries: 0,
     stallTimeoutMs,
     strict: false,

@@ -17,6 +17,8 @@ export interface Store extends AsyncDisposable {
   read(digest: Digest, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   listImages(signal?: AbortSignal): Promise<readonly StoredImage[]>;
   getImage(name: string, signal?: AbortSignal): Promise<StoredImage | undefined>;
+  /** Those of these chain IDs that are unpacked. Nothing is kept: a look. Absent where nothing is unpacked. */
+  unpackedOf?(chainIds: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>>;
   /** Gives `target` one more name: nothing is copied. The name is moved where it names something else. */
   tagImage(image: ImageRecord, signal?: AbortSignal): Promise<void>;
   /** Removes the name, waits until what it alone kept is collectable, and answers whether it was there. */

@@ -11,6 +11,9 @@ interface WantedDocument {
   readonly repositories: WriteOptions['repositories'];
 }
 
+/** What is claimed and written goes under a lease; whoever only looks needs none. */
+type HeldBy = Pick<Lease, 'claim' | 'write'>;
+
 /** What an import has of the blobs that it wants: its documents in memory, and what its lease holds in the store. */
 export class ImportContent {
   readonly whole = new Set<Digest>();
@@ -20,9 +23,9 @@ export class ImportContent {
   readonly #absent = new Set<Digest>();
   readonly #waiting = new Map<Digest, (() => void)[]>();
   readonly #store: Store;
-  readonly #lease: Lease;
+  readonly #lease: HeldBy;
 
-  constructor(store: Store, lease: Lease) {
+  constructor(store: Store, lease: HeldBy) {
     this.#store = store;
     this.#lease = lease;
   }

@@ -2,6 +2,7 @@ import { errorFromWire } from '../../agent-api/errors.ts';
 import type { ImageStatus } from '../../agent-api/schemas.ts';
 import { ImgctlError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
+import { areAllThere } from '../../transfer/are-all-there.ts';
 import { Import, type ImportOptions } from '../../transfer/import.ts';
 import { directoryRules } from './import-file.ts';
 import type { GivenImage } from './remembered.ts';
@@ -10,8 +11,7 @@ import type { GivenImage } from './remembered.ts';
 export async function areHeld(images: readonly GivenImage[], options: ImportOptions): Promise<boolean> {
   if (images.length === 0) return false;
   const declaration = { ...directoryRules, images: [...images] };
-  const preview = await Import.preview(options, declaration);
-  return preview.images.every(({ unchanged }) => unchanged === true);
+  return areAllThere(options, declaration);
 }
 
 /** What the store has under these names; undefined unless it has them all. */

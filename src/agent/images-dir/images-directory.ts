@@ -94,7 +94,7 @@ export class ImagesDirectory implements AsyncDisposable {
     const { directory, memory } = options.settings;
     const onTrouble = tellOnce(log);
     const [remembered, cache, sees] = await Promise.all([
-      Remembered.open(memory, directory, onTrouble),
+      Remembered.open({ path: memory, directory, key: options.verifier?.id, onTrouble }),
       K3sCache.open(directory, onTrouble),
       seesWriters(),
     ]);

@@ -71,17 +71,21 @@ export async function importFile(
 }
 
 /**
- * The images of a compressed archive that says at its beginning which they are: layers are not read. Undefined where only all
- * of it tells. @throws ImgctlError `signature_invalid`, and those of reading archives
+ * The images of an archive that need not be read for that: by its index where it is not compressed, else by its beginning,
+ * where that says which they are. Undefined where only all of it tells.
+ * @throws ImgctlError `signature_invalid`, and those of reading archives
  */
-export async function imagesAtStart(
+export async function imagesTold(
   open: OpenFile,
   verifier: BundleVerifier | undefined,
+  signal: AbortSignal,
 ): Promise<readonly SourceImage[] | undefined> {
   await using opened = await open();
   await using input = await openInput(opened.input);
-  if (isPlain(input)) return undefined;
-  return await readArchiveHead(input.stream, { label: input.label, verifyIndex: verifier?.verify });
+  const verifyIndex = verifier?.verify;
+  if (!isPlain(input)) return await readArchiveHead(input.stream, { label: input.label, verifyIndex });
+  await using archive = await openArchive(opened.input, { signal, unnamed: 'keep', verifyIndex });
+  return archive.images;
 }
 
 export function unnamedOf(images: readonly SourceImage[]): readonly Digest[] {
@@ -98,7 +102,8 @@ async function importPlain(
   signal: AbortSignal,
 ): Promise<ImportedFile> {
   const source = withImages(archive, namedOf(archive.images, archive.label));
-  const images = await importSource(source, directoryRules, options, signal);
+  // Several files may be read at once, and each blob in flight holds chunks of it
+  const images = await importSource(source, directoryRules, { ...options, concurrency: 1 }, signal);
   return { images, unnamed: unnamedOf(archive.images) };
 }
 

@@ -2,7 +2,7 @@ import { hasCode } from '../../errors.ts';
 import type { Digest } from '../../image/digest.ts';
 import type { FoundFile } from './found-file.ts';
 import { areHeld, imagesNamed } from './held-images.ts';
-import { imagesAtStart, type OpenFile, unnamedOf } from './import-file.ts';
+import { imagesTold, type OpenFile, unnamedOf } from './import-file.ts';
 import type { GivenImage } from './remembered.ts';
 import { isSuperseded } from './rivals.ts';
 import type { TakeFileOptions } from './take-file.ts';
@@ -15,7 +15,7 @@ export interface KnownImages {
 
 /**
  * What an archive gives, where that is known without reading its layers, and the store has all of it: from the agent's own
- * memory, K3s's, or the archive's beginning. Undefined: it has to be read.
+ * memory, K3s's, or the archive's index. Undefined: it has to be read.
  * @throws ImgctlError `signature_invalid`
  */
 export async function imagesKnown(
@@ -26,18 +26,13 @@ export async function imagesKnown(
 ): Promise<KnownImages | undefined> {
   const { imports, remembered } = options;
   const known =
-    fromMemory(file, options) ??
+    remembered.fileOf(file.path, file.identity) ??
     (await fromCache(file, options, signal)) ??
-    (await fromStart(file, open, options));
+    (await fromArchive(file, open, options, signal));
   if (known === undefined || known.images.length === 0) return undefined;
   // Another file has the other names
-  const own = known.images.filter((image) => !isSuperseded(image, remembered));
+  const own = known.images.filter((image) => !isSuperseded(file, image, remembered));
   return own.length === 0 || (await areHeld(own, imports)) ? known : undefined;
-}
-
-function fromMemory({ path, identity }: FoundFile, { remembered, verifier }: TakeFileOptions) {
-  const file = remembered.fileOf(path, identity);
-  return verifier === undefined || file?.key === verifier.id ? file : undefined;
 }
 
 async function fromCache(
@@ -51,13 +46,14 @@ async function fromCache(
   return images && { images };
 }
 
-async function fromStart(
+async function fromArchive(
   { kind }: FoundFile,
   open: OpenFile,
   { verifier }: TakeFileOptions,
+  signal: AbortSignal,
 ): Promise<KnownImages | undefined> {
   try {
-    const images = kind === 'archive' ? await imagesAtStart(open, verifier) : undefined;
+    const images = kind === 'archive' ? await imagesTold(open, verifier, signal) : undefined;
     if (images === undefined) return undefined;
     const named = images.flatMap(({ name, target }) => (name === undefined ? [] : { name, target }));
     return { images: named, unnamed: unnamedOf(images) };

@@ -22,7 +22,10 @@ const fileSchema = z.object({
   /** Absent: not all of the images came, yet. */
   identity: identitySchema.optional(),
   /** When the file came into the directory: its time of change. */
-  came: z.string().max(32).optional(),
+  came: z
+    .string()
+    .regex(/^\d{1,32}$/)
+    .optional(),
   images: z.array(imageSchema).max(100_000),
   /** Images that it has without a name. */
   unnamed: z.array(digestSchema).max(100_000).optional(),
@@ -35,10 +38,27 @@ const documentSchema = z.object({ version: z.literal(1), files: z.record(z.strin
 
 export type RememberedFile = z.infer<typeof fileSchema>;
 
+export interface RememberedOptions {
+  /** Of the memory itself. */
+  readonly path: string;
+  readonly directory: string;
+  /** The key that files must be signed with, if there is one. */
+  readonly key: string | undefined;
+  /** Told where it cannot be written. */
+  readonly onTrouble: (thrown: unknown) => void;
+}
+
 /** A file that gives an image of some name. */
 export interface Giver {
   readonly path: string;
   readonly image: GivenImage;
+  /** When it came into the directory, in nanoseconds. */
+  readonly came: bigint;
+}
+
+/** Of files that came at the same moment the names decide. */
+export function comesLater(one: Pick<Giver, 'path' | 'came'>, other: Pick<Giver, 'path' | 'came'>): boolean {
+  return one.came === other.came ? one.path > other.path : one.came > other.came;
 }
 
 /**
@@ -51,22 +71,20 @@ export class Remembered implements AsyncDisposable {
   /** Paths by the names of images that they give. */
   readonly #givers = new Map<string, Set<string>>();
   readonly #written: FollowingFile;
+  readonly #key: string | undefined;
 
-  private constructor(files: Map<string, RememberedFile>, written: FollowingFile) {
+  private constructor(files: Map<string, RememberedFile>, written: FollowingFile, key: string | undefined) {
     this.#files = files;
     this.#written = written;
+    this.#key = key;
     for (const [path, { images }] of files) this.#gives(path, images);
   }
 
   /**
    * What cannot be read is forgotten: it costs reading the archives again.
-   * @param onTrouble is told where it cannot be written
+   * Where files are held to a key, what was not verified with it is not believed.
    */
-  static async open(
-    path: string,
-    directory: string,
-    onTrouble: (thrown: unknown) => void,
-  ): Promise<Remembered> {
+  static async open({ path, directory, key, onTrouble }: RememberedOptions): Promise<Remembered> {
     const text = (await readText(path)) ?? '';
     let files: [string, RememberedFile][] = [];
     try {
@@ -80,7 +98,7 @@ export class Remembered implements AsyncDisposable {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await replaceText(path, JSON.stringify({ version: 1, directory, files: Object.fromEntries(ours) }));
     };
-    return new Remembered(ours, new FollowingFile(() => write().catch(onTrouble)));
+    return new Remembered(ours, new FollowingFile(() => write().catch(onTrouble)), key);
   }
 
   get paths(): readonly string[] {
@@ -90,17 +108,19 @@ export class Remembered implements AsyncDisposable {
   /** What the file gave, if it still is that file. */
   fileOf(path: string, identity: FileIdentity): RememberedFile | undefined {
     const file = this.#files.get(path);
-    return file?.identity !== undefined && isSameFile(file.identity, identity) ? file : undefined;
+    if (file?.identity === undefined || !isSameFile(file.identity, identity)) return undefined;
+    return this.#isVerified(file) ? file : undefined;
   }
 
   /** The files that give an image of this name, the one that came into the directory last at the end. */
   giversOf(name: string): readonly Giver[] {
     const givers = [...(this.#givers.get(name) ?? [])].flatMap((path) => {
-      const { images, came } = this.#files.get(path) ?? { images: [] };
-      const image = images.findLast((one) => one.name === name);
-      return image === undefined || came === undefined ? [] : [{ path, image, came: BigInt(came) }];
+      const file = this.#files.get(path);
+      const image = file?.images.findLast((one) => one.name === name);
+      if (image === undefined || file?.came === undefined || !this.#isVerified(file)) return [];
+      return [{ path, image, came: BigInt(file.came) }];
     });
-    return givers.toSorted((a, b) => Number(a.came - b.came) || (a.path < b.path ? -1 : 1));
+    return givers.toSorted((a, b) => (comesLater(a, b) ? 1 : -1));
   }
 
   /** Whether anything of this name is remembered. */
@@ -128,6 +148,10 @@ export class Remembered implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#written[Symbol.asyncDispose]();
+  }
+
+  #isVerified({ key }: RememberedFile): boolean {
+    return this.#key === undefined || key === this.#key;
   }
 
   #gives(path: string, images: readonly GivenImage[]): void {

@@ -1,7 +1,8 @@
 import { hasCode } from '../../errors.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
+import type { FoundFile } from './found-file.ts';
 import { claimHeld } from './held-images.ts';
-import type { GivenImage, Giver, Remembered } from './remembered.ts';
+import { comesLater, type GivenImage, type Giver, type Remembered } from './remembered.ts';
 
 /**
  * Files that give different images under one name. The one that came into the directory last counts, by its time of
@@ -12,10 +13,17 @@ export interface Rival extends Giver {
   readonly state: 'ready' | 'superseded';
 }
 
-/** Whether another file, which came later, gives another image of that name. */
-export function isSuperseded(image: GivenImage, remembered: Remembered): boolean {
-  const last = remembered.giversOf(image.name).at(-1);
-  return last !== undefined && last.image.target.digest !== image.target.digest;
+/** Whether another file, which came later than this one, gives another image of that name. */
+export function isSuperseded(
+  { path, identity }: FoundFile,
+  { name, target }: GivenImage,
+  remembered: Remembered,
+): boolean {
+  const came = BigInt(identity.changedNs);
+  const later = remembered
+    .giversOf(name)
+    .findLast((other) => other.path !== path && comesLater(other, { path, came }));
+  return later !== undefined && later.image.target.digest !== target.digest;
 }
 
 /** Gives each of these names to whom it belongs, after a file was imported; answers how each file stands. */

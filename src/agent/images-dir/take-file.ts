@@ -61,7 +61,7 @@ export async function takeFile(
     const known = await imagesKnown(file, open, options, signal);
     if (known !== undefined) {
       tell(entry, known);
-      keepInMind(file, known, true, options);
+      keepInMind(file, known, options);
       return { given: known.images, read: false, whole: true };
     }
   }
@@ -78,8 +78,12 @@ export async function takeFile(
       entry.errors.every(({ code }) => code === 'archive_unnamed') &&
       (await isStill(file));
     const images = given?.images ?? [];
-    const kept = { ...given, images: whole ? images : eachOnce([...before, ...images]) };
-    keepInMind(file, kept, whole, options);
+    if (whole) keepInMind(file, given ?? { images }, options);
+    else {
+      // Nothing of it counts but that it may have to be unpinned
+      options.remembered.remember(file.path, { images: [...eachOnce([...before, ...images])] });
+      options.cache.delete(file.path);
+    }
   }
   return { given: given.images, read: true, whole };
 }
@@ -161,17 +165,15 @@ async function isStill({ at, identity }: FoundFile): Promise<boolean> {
 function keepInMind(
   { path, identity }: FoundFile,
   { images, unnamed = [] }: KnownImages,
-  whole: boolean,
   { remembered, cache, verifier }: TakeFileOptions,
 ): void {
   remembered.remember(path, {
-    ...(whole ? { identity } : {}),
+    identity,
     came: identity.changedNs,
     images: [...images],
     ...(unnamed.length === 0 ? {} : { unnamed: [...unnamed] }),
     ...(verifier === undefined ? {} : { key: verifier.id }),
   });
   const names = images.map(({ name }) => name);
-  if (whole) cache.set(path, identity, names);
-  else cache.delete(path);
+  cache.set(path, identity, names);
 }

@@ -19,6 +19,7 @@ import { getImage, listImages, setImage, siblingName } from './image-names.ts';
 import { LeaseHolder } from './lease-holder.ts';
 import { pullImage } from './pull-image.ts';
 import { removeImage } from './remove-image.ts';
+import { existingSnapshots } from './snapshots.ts';
 import { daemonVersion, freeBytesAt, learnFacts, type StoreFacts } from './store-facts.ts';
 
 /**
@@ -92,6 +93,10 @@ class ContainerdStore implements Store {
 
   getImage(name: string, signal?: AbortSignal): Promise<StoredImage | undefined> {
     return getImage(this.#connection, name, { signal });
+  }
+
+  unpackedOf(chainIds: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>> {
+    return existingSnapshots(this.#connection, this.#facts.snapshotter, chainIds, { signal });
   }
 
   async tagImage(image: ImageRecord, signal?: AbortSignal): Promise<void> {

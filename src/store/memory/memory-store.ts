@@ -84,6 +84,11 @@ class Memory implements MemoryStore {
     );
   }
 
+  async unpackedOf(chainIds: readonly Digest[], signal?: AbortSignal): Promise<ReadonlySet<Digest>> {
+    signal?.throwIfAborted();
+    return new Set(chainIds.filter((chainId) => this.#state.snapshots.has(chainId)));
+  }
+
   async *read(digest: Digest, range: ByteRange = {}, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const blob = this.#state.wholeBlob(digest);
     const start = range.offset ?? 0;

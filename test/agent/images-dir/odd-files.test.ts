@@ -63,8 +63,7 @@ describe('what stands in an images directory', () => {
   });
 
   it('is seen again after the directory was deleted and made anew', async () => {
-    // Events alone tell of it: the next look is far away
-    await using node = await ImagesNode.start({ limits: { settleMs: 80, scanMs: 400 } }, (directory) =>
+    await using node = await ImagesNode.start({}, (directory) =>
       writeFile(`${directory}/old.tar`, smallArchive('app:1')),
     );
     await node.ready('old.tar');

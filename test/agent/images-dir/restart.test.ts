@@ -47,7 +47,7 @@ describe('an agent that starts again with an images directory', () => {
     await node.begin();
     await node.ready('plain.tar');
     expect((await bytesRead()) - before).toBeLessThan(4_000_000);
-    expect(node.messages('Importing images')).toHaveLength(1);
+    expect(node.messages('Importing images')).toEqual([]);
   });
 
   it('reads the beginning alone of a compressed bundle, also when it remembers nothing, and all of it when the store lacks some', async () => {

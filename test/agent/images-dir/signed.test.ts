@@ -73,6 +73,21 @@ describe('with --images-dir-verify-key', () => {
     expect((await node.failed('app.tar')).error?.code).toBe('signature_invalid');
   });
 
+  it('what is not signed has no say about a name that what is signed gives, however late it came', async () => {
+    const good = await signed(bundleArchive(imageOf(['good']), 'app:1'));
+    await using node = await ImagesNode.start({}, async (directory) => {
+      await writeFile(`${directory}/good.tar`, good);
+      await writeFile(`${directory}/late.tar`, smallArchive('app:1'));
+    });
+    for (const name of ['good.tar', 'late.tar']) await node.ready(name);
+    await node.restart({ imagesDirVerifyKey: join(dir, 'key.pub') });
+
+    await node.failed('late.tar');
+    const { images } = await node.ready('good.tar');
+    expect(images).toMatchObject([{ state: 'ready' }]);
+    expect((await node.store.getImage('docker.io/library/app:1'))?.target.digest).toBe(images[0]?.digest);
+  });
+
   it('a list needs a signature beside it', async () => {
     const list = 'good:1\n';
     await using node = await start(async (directory) => {
