@@ -32,7 +32,10 @@ describe('GET /v1/node', () => {
       name: 'node-1',
       platforms: ['linux/amd64'],
       store: { kind: 'memory', namespace: 'k8s.io' },
-      features: ['archive-import', 'fetch', 'fetch-relay', 'microk8s', 'peers-check', 'relay', 'zstd'],
+      features: [
+        ...['archive-import', 'fetch', 'fetch-relay', 'microk8s', 'peers-check', 'registry', 'relay'],
+        'zstd',
+      ],
     });
   });
 });
