@@ -292,6 +292,8 @@ _imgctl() {
       'imgctl agent manifest:--images-dir' | \
       'imgctl agent manifest:--images-dir-concurrency' | \
       'imgctl agent manifest:--images-dir-verify-key' | \
+      'imgctl agent manifest:--registries' | \
+      'imgctl agent manifest:--hosts-dir' | \
       'imgctl registries explain:--registries' | \
       'imgctl registries explain:--hosts-dir' | \
       'imgctl registries explain:--pull-secret' | \
@@ -617,6 +619,8 @@ _imgctl() {
   'imgctl agent manifest:--images-dir') _imgctl_files -d "$current"; return ;;
   'imgctl agent manifest:--images-dir-concurrency') :; return ;;
   'imgctl agent manifest:--images-dir-verify-key') _imgctl_files -f "$current"; return ;;
+  'imgctl agent manifest:--registries') _imgctl_files -f "$current"; return ;;
+  'imgctl agent manifest:--hosts-dir') _imgctl_files -d "$current"; return ;;
   'imgctl registries explain:--registries') _imgctl_files -f "$current"; return ;;
   'imgctl registries explain:--hosts-dir') _imgctl_files -d "$current"; return ;;
   'imgctl registries explain:--pull-secret') :; return ;;
@@ -725,7 +729,7 @@ _imgctl() {
     'imgctl agent uninstall') _imgctl_words '--purge -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent deploy') _imgctl_words '--ssh --dir --ssh-option --listen --executable-dir --concurrency -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl agent image') _imgctl_words '-o --output --tag -h --help' "$current" ;;
-    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate --images-dir --images-dir-concurrency --images-dir-prune --images-dir-verify-key -h --help' "$current" ;;
+    'imgctl agent manifest') _imgctl_words '--dir --image --namespace --distribution --store-socket --port --listen --mutual-tls --probe-port --max-rate --images-dir --images-dir-concurrency --images-dir-prune --images-dir-verify-key --registries --hosts-dir -h --help' "$current" ;;
     'imgctl registries') _imgctl_words '-h --help' "$current" ;;
     'imgctl registries explain') _imgctl_words '--registries --hosts-dir --pull-secret --kubeconfig --context -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;
     'imgctl registries render') _imgctl_words '--to --registries -o --output -q --quiet --no-progress --no-color -h --help' "$current" ;;

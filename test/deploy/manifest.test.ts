@@ -73,6 +73,37 @@ describe('imgctl agent manifest', () => {
     });
   });
 
+  it('tells agents of registries, by a file in the Secret or a directory of the node', async () => {
+    const text = 'mirrors: {"*": {endpoint: [https://mirror.example.com]}}\n';
+    const file = join(dir, 'own-registries.yaml');
+    await writeFile(file, text);
+    const byFile = await objects('--registries', file);
+    expect(Buffer.from(byFile.secret.data['registries.yaml'], 'base64').toString()).toBe(text);
+    expect(containerOf(byFile.daemonSet).args).toContain('--registries=/etc/imgctl/registries.yaml');
+    const hosts = '/etc/containerd/certs.d';
+    const { secret, daemonSet } = await objects('--hosts-dir', hosts);
+    expect(secret.data).not.toHaveProperty(['registries.yaml']);
+    expect(containerOf(daemonSet).args).toContain(`--hosts-dir=${hosts}`);
+    expect(containerOf(daemonSet).volumeMounts).toContainEqual({
+      ...{ name: 'hosts', mountPath: hosts, readOnly: true },
+    });
+    expect(daemonSet.spec.template.spec.volumes).toContainEqual({
+      ...{ name: 'hosts', hostPath: { path: hosts, type: 'DirectoryOrCreate' } },
+    });
+  });
+
+  it('takes no registries.yaml that names files which pods do not have, nor one that is none', async () => {
+    const file = join(dir, 'bad-registries.yaml');
+    await writeFile(file, 'configs: {r.example.com: {tls: {ca_file: /etc/ssl/own.pem}}}\n');
+    const named = await manifest('--registries', file);
+    expect(named).toMatchObject({ status: 2, stdout: '' });
+    expect(named.stderr).toContain('/etc/ssl/own.pem');
+    await writeFile(file, 'mirrors: [');
+    expect(await manifest('--registries', file)).toMatchObject({ status: 2, stdout: '' });
+    expect(await manifest('--registries', file, '--hosts-dir', '/srv/hosts')).toMatchObject({ status: 2 });
+    expect(await manifest('--hosts-dir', '/etc')).toMatchObject({ status: 2, stdout: '' });
+  });
+
   it.each([['relative'], ['/'], ['/etc'], ['/var/lib/imgctl'], ['/srv/$(NODE_NAME)'], ['/run']])(
     'mounts no %s for images',
     async (path) => {

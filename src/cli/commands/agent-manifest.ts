@@ -22,7 +22,11 @@ Examples:
   imgctl agent manifest --distribution k3s | kubectl apply -f -
   imgctl agent manifest --image registry.example.com/imgctl/agent:1 --listen '[::]:25000' > agent.yaml
   imgctl agent manifest --mutual-tls | kubectl apply -f -
-  imgctl agent manifest --images-dir /var/lib/rancher/k3s/agent/images | kubectl apply -f -`;
+  imgctl agent manifest --images-dir /var/lib/rancher/k3s/agent/images | kubectl apply -f -
+  imgctl agent manifest --registries /etc/rancher/k3s/registries.yaml | kubectl apply -f -`;
+
+const imagesOfNode = { what: 'images', example: '/var/lib/rancher/k3s/agent/images' };
+const hostsOfNode = { what: 'hosts.toml files', example: '/etc/containerd/certs.d' };
 
 interface Options {
   readonly dir?: string;
@@ -39,6 +43,8 @@ interface Options {
   readonly imagesDirConcurrency?: number;
   readonly imagesDirPrune?: boolean;
   readonly imagesDirVerifyKey?: string;
+  readonly registries?: string;
+  readonly hostsDir?: string;
 }
 
 export function agentManifestCommand(context: CommandContext): Command {
@@ -78,13 +84,16 @@ export function agentManifestCommand(context: CommandContext): Command {
     .addOption(new Option('--images-dir-concurrency <n>', 'as for agent run').argParser(parseCount(1, 64)))
     .option('--images-dir-prune', 'as for agent run')
     .option('--images-dir-verify-key <file>', 'as for agent run: the public key goes into the manifest')
+    .option('--registries <file>', 'registries.yaml that agents pull by: it goes into the Secret')
+    .option('--hosts-dir <dir>', "containerd's directory of hosts.toml files on each node, read-only")
     .addHelpText('after', examples)
     .action(async (options: Options) => {
       const { stdout, env } = context.io;
       const { agentManifest } = await import('../../deploy/kubernetes/manifest.ts');
-      const { checkImagesDir, checkNamespace, checkSocket } = await import(
+      const { checkMounted, checkNamespace, checkSocket } = await import(
         '../../deploy/kubernetes/settings.ts'
       );
+      const { podRegistries } = await import('../pod-registries.ts');
       const { agentImageName } = await import('../../deploy/image/agent-image.ts');
       const { readCredentials } = await import('../../deploy/systemd/credentials.ts');
       const { configDir } = await import('../../trust/default-files.ts');
@@ -107,7 +116,8 @@ export function agentManifestCommand(context: CommandContext): Command {
           mutualTls,
           probePort,
           maxRate,
-          imagesDir: await imagesDirOf(options, (path) => checkImagesDir(path, socket)),
+          imagesDir: await imagesDirOf(options, (path) => checkMounted(path, socket, imagesOfNode)),
+          registries: await podRegistries(options, (path) => checkMounted(path, socket, hostsOfNode)),
           version,
         },
         files,

@@ -1,5 +1,12 @@
 import { dirname } from 'node:path/posix';
-import { configDirectory, dataDirectory, type ImagesDirSettings, type ManifestSettings } from './settings.ts';
+import {
+  configDirectory,
+  dataDirectory,
+  type ImagesDirSettings,
+  type ManifestSettings,
+  type PodRegistries,
+  registriesFile,
+} from './settings.ts';
 
 export const agentName = 'imgctl-agent';
 export const secretName = 'imgctl-agent';
@@ -50,6 +57,7 @@ function podSpec(settings: ManifestSettings) {
       { name: 'data', hostPath: { path: dataDirectory, type: 'DirectoryOrCreate' } },
       { name: 'credentials', secret: { secretName, defaultMode: 0o400 } },
       ...imagesVolume(settings),
+      ...hostsVolume(settings),
     ],
   };
 }
@@ -96,11 +104,13 @@ function container(settings: ManifestSettings) {
       { name: 'data', mountPath: dataDirectory },
       { name: 'credentials', mountPath: configDirectory, readOnly: true },
       ...imagesMount(settings),
+      ...hostsMount(settings),
     ],
   };
 }
 
-function args({ listen, socket, mutualTls, probePort, maxRate, imagesDir }: ManifestSettings): string[] {
+function args(settings: ManifestSettings): string[] {
+  const { listen, socket, mutualTls, probePort, maxRate, imagesDir, registries } = settings;
   return [
     ...['agent', 'run', `--listen=${listen}`, '--name=$(NODE_NAME)'],
     ...[`--store=containerd:${socket}`, `--data-dir=${dataDirectory}`],
@@ -109,7 +119,14 @@ function args({ listen, socket, mutualTls, probePort, maxRate, imagesDir }: Mani
     ...(mutualTls ? [`--client-ca=${configDirectory}/ca.crt`, `--probe-listen=127.0.0.1:${probePort}`] : []),
     ...(maxRate === undefined ? [] : [`--max-rate=${maxRate}`]),
     ...(imagesDir === undefined ? [] : imagesArgs(imagesDir)),
+    ...(registries === undefined ? [] : [registriesArg(registries)]),
   ];
+}
+
+function registriesArg(registries: PodRegistries): string {
+  return 'hostsDir' in registries
+    ? `--hosts-dir=${registries.hostsDir}`
+    : `--registries=${configDirectory}/${registriesFile}`;
 }
 
 function imagesArgs({ path, concurrency, prune, verifyKey }: ImagesDirSettings): string[] {
@@ -138,6 +155,18 @@ function imagesMount({ imagesDir }: ManifestSettings) {
           mountPropagation: 'HostToContainer',
         },
       ];
+}
+
+function hostsVolume({ registries }: ManifestSettings) {
+  return registries === undefined || !('hostsDir' in registries)
+    ? []
+    : [{ name: 'hosts', hostPath: { path: registries.hostsDir, type: 'DirectoryOrCreate' } }];
+}
+
+function hostsMount({ registries }: ManifestSettings) {
+  return registries === undefined || !('hostsDir' in registries)
+    ? []
+    : [{ name: 'hosts', mountPath: registries.hostsDir, readOnly: true }];
 }
 
 /** The kubelet asks the node's address over HTTPS without verifying; it has no certificate to show. */

@@ -1,6 +1,6 @@
 import { Document, isNode } from 'yaml';
 import { agentName, daemonSet, labelsOf, secretName } from './daemon-set.ts';
-import type { ManifestSettings } from './settings.ts';
+import { type ManifestSettings, registriesFile } from './settings.ts';
 
 /** A file of the agent's credentials: a key of the Secret. */
 export interface SecretFile {
@@ -30,15 +30,17 @@ function namespaceOf({ namespace, version }: ManifestSettings) {
   };
 }
 
-function secret({ namespace, version }: ManifestSettings, credentials: readonly SecretFile[]) {
+function secret({ namespace, version, registries }: ManifestSettings, credentials: readonly SecretFile[]) {
+  const files =
+    registries !== undefined && 'text' in registries
+      ? [...credentials, { name: registriesFile, text: registries.text }]
+      : credentials;
   return {
     apiVersion: 'v1',
     kind: 'Secret',
     type: 'Opaque',
     metadata: { name: secretName, namespace, labels: labelsOf(version) },
-    data: Object.fromEntries(
-      credentials.map(({ name, text }) => [name, Buffer.from(text).toString('base64')]),
-    ),
+    data: Object.fromEntries(files.map(({ name, text }) => [name, Buffer.from(text).toString('base64')])),
   };
 }
 

@@ -4,6 +4,8 @@ import { ImgctlError, printable } from '../../errors.ts';
 /** On the node and in the container: as `agent install` has them. */
 export const configDirectory = '/etc/imgctl';
 export const dataDirectory = '/var/lib/imgctl';
+/** In the Secret, beside the credentials: it may hold some. */
+export const registriesFile = 'registries.yaml';
 
 /** What the objects are made of, checked. */
 export interface ManifestSettings {
@@ -22,6 +24,7 @@ export interface ManifestSettings {
   /** As `agent run --max-rate` takes it. */
   readonly maxRate?: string | undefined;
   readonly imagesDir?: ImagesDirSettings | undefined;
+  readonly registries?: PodRegistries | undefined;
   readonly version: string;
 }
 
@@ -35,6 +38,9 @@ export interface ImagesDirSettings {
   readonly verifyKey?: string | undefined;
 }
 
+/** What agents know of registries: a `registries.yaml` in the Secret, or a directory of the node, under the same path. */
+export type PodRegistries = { readonly text: string } | { readonly hostsDir: string };
+
 /** A name as RFC 1123 has labels. @throws ImgctlError `usage` */
 export function checkNamespace(name: string): string {
   if (/^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) return name;
@@ -43,18 +49,24 @@ export function checkNamespace(name: string): string {
   });
 }
 
+interface Mounted {
+  /** What it is to hold, for people. */
+  readonly what: string;
+  readonly example: string;
+}
+
 /**
  * A directory of the node that is mounted at the same path. The kubelet would read `$(` as a variable.
  * @throws ImgctlError `usage`
  */
-export function checkImagesDir(path: string, socket: string): string {
+export function checkMounted(path: string, socket: string, { what, example }: Mounted): string {
   const directory = normalize(path).replace(/\/+$/, '');
   const others = [configDirectory, dataDirectory, dirname(socket)];
   const overlaps = others.some((other) => `${other}/`.startsWith(`${directory}/`));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (isAbsolute(path) && !/[$:\u0000-\u001f]/.test(path) && !overlaps) return directory;
-  throw new ImgctlError('usage', `not a directory that can be mounted for images: ${printable(path)}`, {
-    hint: 'Name an absolute path on the nodes that holds images and nothing else: /var/lib/rancher/k3s/agent/images.',
+  throw new ImgctlError('usage', `not a directory that can be mounted for ${what}: ${printable(path)}`, {
+    hint: `Name an absolute path on the nodes that holds ${what} and nothing else: ${example}.`,
   });
 }
 
