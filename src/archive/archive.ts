@@ -67,6 +67,8 @@ export interface Archive extends ImageSource {
   readonly signature: Uint8Array | undefined;
   /** Signatures and attestations that stand beside the images in index.json: they are no images. */
   readonly attached: readonly Descriptor[];
+  /** Blobs by whose path several members go. */
+  twice(): Digest[];
   /** Every blob that names itself by its place, whether an image needs it or not. */
   digests(): Digest[];
 }
@@ -115,7 +117,7 @@ class OpenArchive implements Archive {
   readonly base: SourceBase | undefined;
   readonly attached: readonly Descriptor[];
   readonly #file: PositionedFile;
-  readonly #names: Pick<TarIndex, 'names'>;
+  readonly #names: Pick<TarIndex, 'names' | 'twice'>;
   readonly #contents: Contents;
   readonly #resources: AsyncDisposableStack;
 
@@ -147,6 +149,10 @@ class OpenArchive implements Archive {
 
   digests(): Digest[] {
     return [...new Set([...this.#names.names()].flatMap((name) => digestOfPath(name) ?? []))];
+  }
+
+  twice(): Digest[] {
+    return [...this.#names.twice()].flatMap((name) => digestOfPath(name) ?? []);
   }
 
   async unpackedSizeOf(digest: Digest): Promise<number | undefined> {
