@@ -19,6 +19,7 @@ import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
 import { type ArchiveInput, openInput } from './input.ts';
+import { tellingPart } from './lone-part.ts';
 import type { VerifyIndex } from './oci-layout.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
@@ -88,7 +89,9 @@ export async function openArchive(input: ArchiveInput, options: ArchiveOptions =
   const atLeast = opened.kind === 'file' ? opened.file.size : undefined;
   const scanned = inPlace
     ? { ...(await scanFile(opened.file, signal)), file: opened.file, compressions: [] }
-    : await spoolStream(stream, { label: opened.label, spoolDir, atLeast, signal, onSpool, arrivals });
+    : await tellingPart(stream, opened.label, (whole) =>
+        spoolStream(whole, { label: opened.label, spoolDir, atLeast, signal, onSpool, arrivals }),
+      );
   cleanup.use(scanned.file);
   const contents = await interpret(scanned, options);
   return new OpenArchive(scanned, contents, !inPlace, cleanup.move());
