@@ -29,7 +29,7 @@ export function podImages(document: unknown, onLoose: (loose: LooseImage) => voi
   const found: PodImage[] = [];
   const known = new Set<unknown>();
   const seen = new Set<unknown>();
-  const stack: { readonly value: unknown; readonly owner: string }[] = [{ value: document, owner: 'it' }];
+  const stack: Visited[] = [{ value: document, owner: 'it', isStatus: false }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const { value } = next;
     if (typeof value !== 'object' || value === null || seen.has(value)) continue;
@@ -38,17 +38,27 @@ export function podImages(document: unknown, onLoose: (loose: LooseImage) => voi
     if (isFields(value)) {
       found.push(...imagesOf(value).map((image) => ({ image, owner })));
       for (const container of runningIn(value)) known.add(container);
+      if (!next.isStatus && !known.has(value)) looseIn(value, (reference) => onLoose({ reference, owner }));
     }
     // The first comes off the stack first
-    for (const [key, child] of Object.entries(value).reverse()) {
-      // What a cluster says has become of an object asks for nothing
-      if (key === 'status' && isFields(child)) continue;
-      const reference = known.has(value) ? undefined : looseImage(key, child);
-      if (reference !== undefined) onLoose({ reference, owner });
-      stack.push({ value: child, owner });
-    }
+    for (const [key, child] of Object.entries(value).reverse())
+      stack.push({ value: child, owner, isStatus: next.isStatus || key === 'status' });
   }
   return found;
+}
+
+interface Visited {
+  readonly value: unknown;
+  readonly owner: string;
+  /** What a cluster says has become of an object asks for nothing. */
+  readonly isStatus: boolean;
+}
+
+function looseIn(value: Fields, onFound: (reference: Reference) => void): void {
+  for (const [key, child] of Object.entries(value)) {
+    const reference = looseImage(key, child);
+    if (reference !== undefined) onFound(reference);
+  }
 }
 
 function imagesOf(spec: Fields): unknown[] {
