@@ -13,6 +13,8 @@ export interface ArchiveFiles {
   /** What the user calls the archive. */
   readonly label: string;
   names(): Iterable<string>;
+  /** Names that several members have: the last one counts here, and another tool may take the first. */
+  twice(): ReadonlySet<string>;
   /** Links followed; undefined where there is none. @throws ImgctlError `archive_incomplete`, `archive_unreadable` for links that lead nowhere */
   find(name: string): ArchiveFile | undefined;
   /** A whole small file. @throws ImgctlError `document_too_large`, `archive_too_large` */
@@ -43,6 +45,10 @@ export class FilesOnDisk implements ArchiveFiles {
 
   names(): Iterable<string> {
     return this.#index.names();
+  }
+
+  twice(): ReadonlySet<string> {
+    return this.#index.twice();
   }
 
   find(name: string): ArchiveFile | undefined {

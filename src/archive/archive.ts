@@ -19,6 +19,7 @@ import type { Arrivals } from './arrivals.ts';
 import type { Compression } from './compression.ts';
 import { type Contents, readContents } from './contents.ts';
 import { type ArchiveInput, openInput } from './input.ts';
+import { tellingPart } from './lone-part.ts';
 import type { VerifyIndex } from './oci-layout.ts';
 import type { PositionedFile } from './positioned-file.ts';
 import { readBlob } from './read-blob.ts';
@@ -67,6 +68,8 @@ export interface Archive extends ImageSource {
   readonly signature: Uint8Array | undefined;
   /** Signatures and attestations that stand beside the images in index.json: they are no images. */
   readonly attached: readonly Descriptor[];
+  /** Blobs by whose path several members go. */
+  twice(): Digest[];
   /** Every blob that names itself by its place, whether an image needs it or not. */
   digests(): Digest[];
 }
@@ -86,7 +89,9 @@ export async function openArchive(input: ArchiveInput, options: ArchiveOptions =
   const atLeast = opened.kind === 'file' ? opened.file.size : undefined;
   const scanned = inPlace
     ? { ...(await scanFile(opened.file, signal)), file: opened.file, compressions: [] }
-    : await spoolStream(stream, { label: opened.label, spoolDir, atLeast, signal, onSpool, arrivals });
+    : await tellingPart(stream, opened.label, (whole) =>
+        spoolStream(whole, { label: opened.label, spoolDir, atLeast, signal, onSpool, arrivals }),
+      );
   cleanup.use(scanned.file);
   const contents = await interpret(scanned, options);
   return new OpenArchive(scanned, contents, !inPlace, cleanup.move());
@@ -115,7 +120,7 @@ class OpenArchive implements Archive {
   readonly base: SourceBase | undefined;
   readonly attached: readonly Descriptor[];
   readonly #file: PositionedFile;
-  readonly #names: Pick<TarIndex, 'names'>;
+  readonly #names: Pick<TarIndex, 'names' | 'twice'>;
   readonly #contents: Contents;
   readonly #resources: AsyncDisposableStack;
 
@@ -147,6 +152,10 @@ class OpenArchive implements Archive {
 
   digests(): Digest[] {
     return [...new Set([...this.#names.names()].flatMap((name) => digestOfPath(name) ?? []))];
+  }
+
+  twice(): Digest[] {
+    return [...this.#names.twice()].flatMap((name) => digestOfPath(name) ?? []);
   }
 
   async unpackedSizeOf(digest: Digest): Promise<number | undefined> {

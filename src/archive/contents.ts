@@ -3,6 +3,7 @@ import type { Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import type { SourceImage } from '../image/source.ts';
 import { ArchiveBlobs } from './archive-blobs.ts';
+import { signatureName } from './archive-documents.ts';
 import type { ArchiveFiles } from './archive-files.ts';
 import { checkImage, type WalkedImage, walkImage } from './check-image.ts';
 import { manifestOf, readDockerSave, refuseAncient, type SavedImage } from './docker-save.ts';
@@ -40,6 +41,7 @@ export async function readContents(
   files: ArchiveFiles,
   { tag, unnamed = 'refuse', incomplete = 'refuse', complete, verifyIndex }: ContentsOptions,
 ): Promise<Contents> {
+  refuseTwice({ label: files.label, twice: files.twice() });
   const blobs = new ArchiveBlobs(files);
   const documents = new DocumentReader(files, blobs);
   const { images: found, ...layout } = await readOciLayout(files, { blobs, documents, verifyIndex });
@@ -61,6 +63,25 @@ export async function readContents(
   if (incomplete === 'refuse' && layout.base === undefined)
     for (const image of walked) checkImage(image, { label: files.label, blobs, complete });
   return { images: nameImages(found, { label: files.label, tag, unnamed }), blobs, layout };
+}
+
+/** What says which images there are: of two, one tool reads the first, another the last, and a signature is good for one. */
+const decisive = ['index.json', signatureName, 'manifest.json'];
+
+/** @throws ImgctlError `archive_conflict` */
+function refuseTwice({
+  twice,
+  label,
+}: {
+  readonly twice: ReadonlySet<string>;
+  readonly label: string;
+}): void {
+  const name = decisive.find((each) => twice.has(each));
+  if (name === undefined) return;
+  throw new ImgctlError('archive_conflict', `${label} has ${name} twice`, {
+    hint: 'Tools differ about which one they read: do not trust it, or pack it again from its files.',
+    context: { path: label },
+  });
 }
 
 /** The images of index.json that this config belongs to. */

@@ -46,6 +46,10 @@ export class StreamedFiles implements ArchiveFiles {
     return this.#index.names();
   }
 
+  twice(): ReadonlySet<string> {
+    return this.#index.twice();
+  }
+
   find(name: string): ArchiveFile | undefined {
     return this.#index.find(name);
   }

@@ -22,6 +22,7 @@ const maxLinks = 40;
 export class TarIndex {
   readonly #label: string;
   readonly #members = new Map<string, Member>();
+  readonly #twice = new Set<string>();
   #entries = 0;
   #nameBytes = 0;
 
@@ -40,6 +41,7 @@ export class TarIndex {
       });
     }
     const key = normalize(name);
+    if (this.#members.has(key)) this.#twice.add(key);
     if (kind === 'file') this.#members.set(key, { name: key, position, size });
     // A hard link is relative to the top of the archive, a symbolic link to where it stands
     else if (kind === 'link') this.#members.set(key, { link: linkName.replace(/^\/+/, '') });
@@ -49,6 +51,11 @@ export class TarIndex {
 
   names(): Iterable<string> {
     return this.#members.keys();
+  }
+
+  /** Names of files and links that came again, as whatever. */
+  twice(): ReadonlySet<string> {
+    return this.#twice;
   }
 
   /**

@@ -50,7 +50,10 @@ export async function gatherImages(
     .map((image) => ({ ...image, name: nameIn(image.reference) }))
     .sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   const look = async ({ reference, where }: NamedImage, stop: AbortSignal) => {
-    const found = await firstFound(reference, finders, stop);
+    const found = await firstFound(reference, finders, stop).catch((thrown: unknown) => {
+      stop.throwIfAborted();
+      throw toImgctlError(thrown).within({ path: where });
+    });
     if (found === undefined) throw unknown(reference, where);
     return found;
   };

@@ -1,8 +1,8 @@
 import { hasCode, ImgctlError } from '../errors.ts';
-import { parseReference, type Reference } from '../image/reference.ts';
+import { formatReference, parseReference, type Reference } from '../image/reference.ts';
 import { linesOfList } from '../image/reference-list.ts';
 import { manifestDocuments } from './manifest-documents.ts';
-import { podImages } from './pod-images.ts';
+import { type LooseImage, podImages } from './pod-images.ts';
 
 /** An image that an input names. */
 export interface NamedImage {
@@ -16,13 +16,18 @@ const maxText = 128 * 1024 * 1024;
 
 /**
  * The images that a text names: a list of references, one a line, `#` for comments; or Kubernetes manifests. Which of the
- * two it is, its content tells. One that is named twice may be given twice.
+ * two it is, its content tells. One that is named twice may be given twice. `onLoose` is told what looks like an image and
+ * is in no pod: only the operator of a custom resource knows whether one will run it.
  * @throws ImgctlError `reference_invalid`, `manifest_invalid`, naming the place
  */
-export function namedImages(text: string, label: string): NamedImage[] {
+export function namedImages(
+  text: string,
+  label: string,
+  onLoose: (image: NamedImage) => void = () => {},
+): NamedImage[] {
   // Files that were put one after the other have one each
   const content = text.replace(/^\ufeff/gm, '');
-  return isList(content) ? listedImages(content, label) : manifestImages(content, label);
+  return isList(content) ? listedImages(content, label) : manifestImages(content, label, onLoose);
 }
 
 /** What a file or standard input says, as text. @throws ImgctlError `manifest_invalid`: too long, no text */
@@ -60,18 +65,34 @@ function listedImages(list: string, label: string): NamedImage[] {
 }
 
 /** The images of objects that an API server gave. @throws ImgctlError `reference_invalid`, `manifest_invalid` */
-export function objectImages(objects: readonly unknown[], label: string): NamedImage[] {
+export function objectImages(
+  objects: readonly unknown[],
+  label: string,
+  onLoose: (image: NamedImage) => void = () => {},
+): NamedImage[] {
+  const tell = ({ reference, owner }: LooseImage) => onLoose({ reference, where: `${label}: ${owner}` });
   return objects.flatMap((object) =>
-    podImages(object).map(({ image, owner }) => named(image, `${label}: ${owner}`)),
+    podImages(object, tell).map(({ image, owner }) => named(image, `${label}: ${owner}`)),
   );
 }
 
-function manifestImages(text: string, label: string): NamedImage[] {
+/** Those of them that nothing names, each once. */
+export function unnamedOf(loose: readonly NamedImage[], named: readonly NamedImage[]): NamedImage[] {
+  const seen = new Set(named.map(({ reference }) => formatReference(reference)));
+  return loose.filter(({ reference }) => {
+    const name = formatReference(reference);
+    const isNew = !seen.has(name);
+    seen.add(name);
+    return isNew;
+  });
+}
+
+function manifestImages(text: string, label: string, onLoose: (image: NamedImage) => void): NamedImage[] {
   const found: NamedImage[] = [];
   for (const document of manifestDocuments(text, label)) {
     const isPlainList = Array.isArray(document) && document.every((entry) => typeof entry === 'string');
     if (isPlainList) found.push(...document.map((entry) => named(entry, label)));
-    else found.push(...objectImages([document], label));
+    else found.push(...objectImages([document], label, onLoose));
   }
   return found;
 }

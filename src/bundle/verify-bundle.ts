@@ -37,6 +37,11 @@ export interface VerifyOptions {
 
 const damaged = 'The bundle was damaged on its way: copy it again, and compare its size with the original.';
 
+const isTwice = {
+  detail: 'it is there twice, and tools differ about which one they take',
+  hint: 'No tool makes such a bundle: do not trust it, or make it again.',
+};
+
 /**
  * Reads all of a bundle: every blob against the digest that is its name, every layer against the diff ID that the
  * image's config has for it, and whether each platform has all of its parts. Flaws are found, not thrown.
@@ -51,7 +56,7 @@ export async function verifyBundle(
   const layers = await layersOf(archive, signal);
   for (const digest of layers.keys()) if (archive.sizeOf(digest) !== undefined) digests.add(digest);
   const total = [...digests].reduce((sum, digest) => sum + (archive.sizeOf(digest) ?? 0), 0);
-  const flaws: BundleFlaw[] = [];
+  const flaws = archive.twice().map((digest): BundleFlaw => ({ what: digest, ...isTwice }));
   let bytes = 0;
   for (const digest of digests) {
     const hash = createHash(digestAlgorithm(digest));

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NamedImage } from '../bundle/named-images.ts';
 import { ImgctlError } from '../errors.ts';
-import { parseReference } from '../image/reference.ts';
+import { formatReference, parseReference } from '../image/reference.ts';
 import type { Reporter } from '../output/reporter.ts';
 import { whyUnreadable } from '../streams/read-small-file.ts';
 import type { CliIo } from './context.ts';
@@ -29,6 +29,7 @@ export async function imagesToBundle(
   const { stdin, signal } = io;
   if (refs.length === 0 && files.length === 0 && !fromCluster) return undefined;
   const { namedImages } = await import('../bundle/named-images.ts');
+  const loose: NamedImage[] = [];
   const named: NamedImage[] = refs.map((ref) => ({ reference: parseReference(ref), where: 'command line' }));
   for (const file of files) {
     if (file === '-' && stdin.isTTY) {
@@ -38,18 +39,40 @@ export async function imagesToBundle(
     }
     const label = file === '-' ? 'standard input' : file;
     const found: NamedImage[] = [];
+    const before = loose.length;
     for (const path of await filesAt(file)) {
       const name = path === '-' ? label : path;
-      found.push(...namedImages(await textOf(path, name, { stdin, signal }), name));
+      const text = await textOf(path, name, { stdin, signal });
+      found.push(...namedImages(text, name, (image) => loose.push(image)));
     }
     if (found.length === 0) {
+      const example = loose[before];
       throw new ImgctlError('usage', `${label} names no image`, {
-        hint: 'It is read as a list of references, one a line, or as Kubernetes manifests with pods in them.',
+        hint:
+          example !== undefined
+            ? `It has no pod. Name in its place what its resources run, perhaps ${formatReference(example.reference)}.`
+            : 'It is read as a list of references, one a line, or as Kubernetes manifests with pods in them.',
       });
     }
     named.push(...found);
   }
-  return fromCluster ? [...named, ...(await imagesOfCluster(inputs, reporter, io))] : named;
+  const all = fromCluster ? [...named, ...(await imagesOfCluster(inputs, reporter, io))] : named;
+  const { unnamedOf } = await import('../bundle/named-images.ts');
+  for (const note of looseNotes(unnamedOf(loose, all))) reporter.note(note);
+  return all;
+}
+
+/** More are counted. */
+const mostLoose = 10;
+
+/** Nobody should carry a bundle that lacks what an operator will start from a resource of its own. */
+function looseNotes(loose: readonly NamedImage[]): string[] {
+  const told = loose.slice(0, mostLoose).map(({ reference, where }) => {
+    const name = formatReference(reference);
+    return `${where} names ${name}, but no pod does: it is not in the bundle unless you name it too.`;
+  });
+  const more = loose.length - told.length;
+  return more > 0 ? [...told, `${more} more are named so.`] : told;
 }
 
 /** The images of all pods, whatever became of them: those of a job that has ended are wanted again tomorrow. */

@@ -52,7 +52,9 @@ function imageLines({ images }: BundleDescription, isDelta: boolean): string[] {
     if (platforms.length === 0) return [[title, 'nothing is here', shortDigest(digest), '', '', '']];
     return platforms.map((one, i) => [i === 0 ? title : '', ...platformCells(one, isDelta)]);
   });
-  return alignColumns({ head: ['IMAGE', 'PLATFORM', 'DIGEST', 'LAYERS', 'SIZE', 'SHARED'], rows });
+  // Nothing to say is no column: what is left fits a terminal of 80
+  const shared = rows.some((row) => row[5] !== '') ? ['SHARED'] : [];
+  return alignColumns({ head: ['IMAGE', 'PLATFORM', 'DIGEST', 'LAYERS', 'SIZE', ...shared], rows });
 }
 
 function platformCells(

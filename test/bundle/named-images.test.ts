@@ -281,3 +281,35 @@ describe('any manifest', () => {
     );
   });
 });
+
+describe('what looks like an image and is in no pod', () => {
+  const loose = (text: string) => {
+    const told: string[] = [];
+    namedImages(text, 'app.yaml', ({ reference, where }) =>
+      told.push(`${where}: ${formatReference(reference)}`),
+    );
+    return told;
+  };
+
+  it('is told: fields of resources that nobody here has heard of, also in parts', () => {
+    const spec = {
+      image: 'quay.io/prometheus/prometheus:v2',
+      thanos: { image: { registry: 'quay.io', repository: 'thanos/thanos', tag: 'v0.35' } },
+      sidecarImage: 'team/sidecar:1',
+    };
+    const resource = { kind: 'Prometheus', metadata: { name: 'k8s', namespace: 'mon' }, spec };
+    expect(loose(stringify(resource)).toSorted()).toEqual([
+      'app.yaml: Prometheus mon/k8s: docker.io/team/sidecar:1',
+      'app.yaml: Prometheus mon/k8s: quay.io/prometheus/prometheus:v2',
+      'app.yaml: Prometheus mon/k8s: quay.io/thanos/thanos:v0.35',
+    ]);
+  });
+
+  it('is neither what a pod runs, nor what has become of it, nor a single word', () => {
+    const volumes = [{ name: 'v', image: { reference: 'team/files:1' } }];
+    const status = { containerStatuses: [{ image: 'team/old:1' }] };
+    expect(loose(stringify({ kind: 'Pod', spec: { ...pod('app:1'), volumes }, status }))).toEqual([]);
+    expect(loose(stringify({ kind: 'VM', spec: { image: 'ubuntu', diskImage: 7 } }))).toEqual([]);
+    expect(loose('app:1\n')).toEqual([]);
+  });
+});

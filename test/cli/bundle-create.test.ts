@@ -269,6 +269,22 @@ describe('imgctl bundle create', () => {
     expect(none.status).toBe(2);
   });
 
+  it('says what looks like an image and is in no pod, unless it is named elsewhere', async () => {
+    const widget = (name: string, image: string) =>
+      `kind: Widget\nmetadata: {name: ${name}}\nspec: {image: ${image}}\n`;
+    const pods = 'kind: Pod\nspec: {containers: [{image: db:2}]}\n';
+    const odd = [widget('one', 'team/odd:1'), widget('two', 'db:2'), pods].join('---\n');
+    const named = file('odd.yaml', odd);
+    const made = await create('-f', named, '--from-archive', saved, '-o', join(dir, 'odd.tar'));
+    expect(made.status).toBe(0);
+    expect(made.stderr).toContain(`${named}: Widget one names docker.io/team/odd:1, but no pod does`);
+    expect(made.stderr).not.toContain('Widget two');
+    const none = file('none.yaml', widget('one', 'team/odd:1'));
+    const refused = await create('-f', none, '--from-archive', saved, '-o', join(dir, 'odd.tar'));
+    expect(refused.stderr).toContain('perhaps docker.io/team/odd:1');
+    expect(refused.status).toBe(2);
+  });
+
   it('makes no bundle of what is damaged', async () => {
     const home = mkdtempSync(join(dir, 'damaged-'));
     const members = ociLayout([{ image: app, name: 'app:1' }]);

@@ -145,7 +145,11 @@ describe.skipIf(!hasRegistry)('a bundle of images of a registry', () => {
     expect(await attached('plain.tar')).toEqual([]);
   });
 
-  it('names the image that the registry does not have, and leaves no file', async () => {
+  it('names the image that the registry does not have, and what names it, and leaves no file', async () => {
+    const spec = { containers: [{ image: `${registry.host}/shop/none:7` }] };
+    const pod = await put('none.yaml', { kind: 'Pod', metadata: { name: 'web' }, spec });
+    const named = await create('none.tar', '-f', pod);
+    expect(named.stderr).toContain(`${pod}: Pod web`);
     const result = await create('none.tar', `${registry.host}/shop/none:7`);
     expect(result).toMatchObject({ status: 4, stderr: expect.stringContaining('[image_unknown]') });
     expect(result.stderr).toContain('shop/none:7');

@@ -173,6 +173,21 @@ describe('a bundle in parts', () => {
     }
   });
 
+  it('comes by a pipe as parts in their order; one of them alone says which it is, and what to do', async () => {
+    const all = Buffer.concat(parts.map((part) => readFileSync(part)));
+    const whole = await runCli(['bundle', 'verify', '-'], { input: all });
+    expect(whole).toMatchObject({ status: 0 });
+    for (const [i, part] of parts.entries()) {
+      const told = `standard input begins with part ${i + 1} of 3 of a bundle, and is not the whole of it`;
+      for (const given of [{ input: readFileSync(part) }, { inputFile: part }]) {
+        const alone = await runCli(['bundle', 'verify', '-'], given);
+        expect(alone.stderr).toContain(told);
+        expect(alone.stderr).toContain('cat bundle.tar.zst.* | imgctl images import');
+        expect(alone.status).toBe(4);
+      }
+    }
+  });
+
   it('is a base by all of its parts', async () => {
     const out = join(dir, 'delta.tar');
     const bases = parts.flatMap((part) => ['--base', part]);

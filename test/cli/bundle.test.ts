@@ -22,6 +22,7 @@ describe('imgctl bundle inspect', () => {
     const compressed = file('hello.tar.zst', zstdCompressSync(readFileSync(hello)));
     const { stdout, stderr, status } = await runCli(['bundle', 'inspect', compressed]);
     expect(stdout).toMatch(/hello\.tar\.zst: 1 image, \d+ blobs, .* \(zstd\)/);
+    expect(stdout).toMatch(/^IMAGE +PLATFORM +DIGEST +LAYERS +SIZE$/m);
     expect(stdout).toMatch(/docker\.io\/imgctl\/hello:1\.0 +linux\/amd64 +sha256:[0-9a-f]{12} +2 /);
     expect(stdout).toMatch(/^ +linux\/arm64 +sha256:/m);
     expect(stdout).toMatch(/A node of linux\/arm64 that has nothing yet gets 1 image: .* to send/);

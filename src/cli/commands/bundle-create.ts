@@ -8,13 +8,14 @@ import { addRegistryOptions } from '../registry-options.ts';
 const examples = `
 Images are named on the command line, in lists (one a line, # for comments), or by Kubernetes manifests: of those, every
 pod and pod template in any kind counts, with init and ephemeral containers and image volumes. Content tells the two apart.
+What looks like an image elsewhere, as in resources of operators, is told and left out: name it too where a pod will run it.
 They are pulled from their registries, with the mirrors and credentials that imgctl registries explain tells of, each layer
 once; with --from-archive they are taken from archives alone, of any format, and without any name all that these have.
 Signatures, attestations and SBOMs that stand beside an image, in its registry or in an archive, go with it unchanged.
 
-The bundle is an OCI layout that Docker, containerd, skopeo and oras load too. It appears under its name when it is whole,
-and the same images give the same bytes. Its name says how it is compressed: .tar, .tar.zst or .tar.gz; what is compressed
-already, as layers mostly are, is not compressed again.
+The bundle is an OCI layout that skopeo, docker load (.tar or .tar.gz), ctr (.tar; that of containerd 2 all) and oras (.tar)
+take too. It appears under its name when it is whole, and the same images give the same bytes. Its name says how it is
+compressed: .tar, .tar.zst or .tar.gz; what is compressed already, as layers mostly are, is not compressed again.
 
 --split writes FILE.001 and so on. They are imported in one command, in any order: imgctl images import FILE.*; for other
 tools put them one after the other: cat FILE.* | zstd -d

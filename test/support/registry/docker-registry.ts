@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { type Digest, digestHex } from '../../../src/image/digest.ts';
 import type { IssuedFiles } from '../agent-certificates.ts';
 import { freePort } from '../agent-process.ts';
 import { type NamedImage, ociLayout, tarOf } from '../archives.ts';
@@ -16,13 +17,21 @@ const program = join(home, 'registry/usr/bin/docker-registry');
 /** Whether install.sh has been here; in CI it has to have been. */
 export const hasRegistry = existsSync(program) || process.env.IMGCTL_REQUIRE_CONTAINERD === '1';
 
-/** Who the registry knows, where it asks. The second line is bcrypt's of the password. */
+/** Who a registry knows, where it asks. */
 export const user = { username: 'puller', password: 's3cret-pass' };
-const htpasswd = 'puller:$2y$05$abcdefghijklmnopqrstuuV7fpPozvyqJfnY19y0802WTlXUm6Rjy\n';
+/** Whom another one knows. */
+export const otherUser = { username: 'reader', password: 'm1rror-pass' };
+/** bcrypt's of the passwords. */
+const htpasswd = {
+  puller: '$2y$05$abcdefghijklmnopqrstuuV7fpPozvyqJfnY19y0802WTlXUm6Rjy',
+  reader: '$2y$05$abcdefghijklmnopqrstuubAetZ1hw9azMyhSsh4cHwSYCCPnX0si',
+};
 
 export interface RegistryOptions {
   /** Whether it wants a password. */
   readonly login?: boolean;
+  /** Whose. */
+  readonly as?: typeof user;
   readonly tls?: Pick<IssuedFiles, 'certFile' | 'keyFile'>;
   /** The authority whose certificates it wants from who speaks to it. */
   readonly clientCa?: string;
@@ -38,18 +47,24 @@ export interface DockerRegistry extends AsyncDisposable {
   pushArchive(archive: string, name: string): Promise<void>;
   /** `GET /v2/app/blobs/sha256:… 200`, one a request. */
   requests(): string[];
+  /** The bytes of a blob are gone from its disk. */
+  lose(digest: Digest): Promise<void>;
   /** Of all bodies that it sent, in bytes. */
   bytesSent(): number;
 }
 
 export async function startRegistry({
   login = false,
+  as = user,
   tls,
   clientCa,
 }: RegistryOptions = {}): Promise<DockerRegistry> {
   const dir = await mkdtemp(join(tmpdir(), 'imgctl-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
-  await writeFile(join(dir, 'htpasswd'), htpasswd);
+  await writeFile(
+    join(dir, 'htpasswd'),
+    `${as.username}:${htpasswd[as.username as keyof typeof htpasswd]}\n`,
+  );
   const config = {
     version: '0.1',
     storage: { filesystem: { rootdirectory: join(dir, 'data') } },
@@ -86,7 +101,7 @@ export async function startRegistry({
     throw new Error(`the registry did not start:\n${log}`);
   }
   const pushArchive = async (archive: string, name: string) => {
-    const credentials = login ? ['--dest-creds', `${user.username}:${user.password}`] : [];
+    const credentials = login ? ['--dest-creds', `${as.username}:${as.password}`] : [];
     await run('skopeo', [
       ...[
         '--insecure-policy',
@@ -108,6 +123,10 @@ export async function startRegistry({
       await pushArchive(archive, name);
     },
     pushArchive,
+    async lose(digest) {
+      const hex = digestHex(digest);
+      await rm(join(dir, 'data/docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data'));
+    },
     requests: () =>
       [...log.matchAll(/"(GET|HEAD|POST) (\S+) HTTP\/[\d.]+" (\d+)/g)]
         .filter(([, , path]) => path !== '/v2/')
