@@ -101,10 +101,12 @@ export class Dispatch implements Disposable {
     this.#orders.set(name, order);
     this.hear(name);
     const { turns, registry } = this.#options;
-    this.#offer(lacks.map(({ digest }) => digest).filter((digest) => turns?.holds(digest) !== true));
+    // The plan would put small blobs of different turns into one parcel
+    const now = lacks.filter(({ digest }) => turns?.holds(digest) !== true);
+    this.#offer(now.map(({ digest }) => digest));
     const hop = hopBytes({ node: name, url: customer.url, import: customer.handle.id });
     const pulls = registry === undefined || customer.pulls === true;
-    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
+    const node: PlanNode = { name, lacks: now, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
     this.#plan.handle({ type: 'nodeReady', node });
     this.#known.add(name);
     const abort = () => this.#fail(name, signal.reason);
@@ -197,7 +199,13 @@ export class Dispatch implements Disposable {
   #takeTurns(): void {
     if (this.#orders.size === 0) return;
     const isAwaited = (digest: Digest) => this.#orders.values().some(({ open }) => open.has(digest));
-    this.#offer(this.#options.turns?.next(isAwaited) ?? []);
+    const come = new Set(this.#options.turns?.next(isAwaited));
+    if (come.size === 0) return;
+    this.#offer([...come]);
+    for (const [node, { customer, open }] of this.#orders) {
+      const blobs = customer.lacks.filter(({ digest }) => come.has(digest) && open.has(digest));
+      if (blobs.length > 0) this.#plan.handle({ type: 'nodeLacks', node, blobs });
+    }
   }
 
   /** The first plan is made when all nodes are there, or after a while. */
@@ -315,11 +323,10 @@ export class Dispatch implements Disposable {
   }
 
   #tellUnobtainable(): void {
-    const { turns, registry } = this.#options;
+    const { registry } = this.#options;
     for (const { node, digests } of this.#plan.unobtainable()) {
-      const lost = digests.filter((digest) => turns?.holds(digest) !== true);
       const ungiven = this.#orders.get(node)?.ungiven;
-      const digest = lost.find((digest) => ungiven?.has(digest)) ?? lost[0];
+      const digest = digests.find((digest) => ungiven?.has(digest)) ?? digests[0];
       if (digest === undefined) continue;
       const cause = this.#unpulled.get(digest) ?? ungiven?.get(digest);
       this.#fail(node, (registry === undefined ? unobtainable : unpullable)(node, digest, cause));
