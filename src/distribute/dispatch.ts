@@ -109,7 +109,10 @@ export class Dispatch implements Disposable {
     const node: PlanNode = { name, lacks: now, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
     this.#plan.handle({ type: 'nodeReady', node });
     this.#known.add(name);
-    const abort = () => this.#fail(name, signal.reason);
+    // Its import may end well while others still get from it what it has
+    const abort = () => {
+      if (order.open.size > 0) this.#fail(name, signal.reason);
+    };
     signal.addEventListener('abort', abort, { once: true });
     try {
       this.#gather();
@@ -155,14 +158,16 @@ export class Dispatch implements Disposable {
     if (latest === undefined) return;
     const { transfer } = latest;
     this.#count(transfer, node, digest, offset);
-    const size = transfer.blobs.length === 1 ? transfer.blobs[0]?.size : undefined;
     for (const { transfer } of into)
       this.#plan.handle({ type: 'progress', transfer: transfer.id, node, offset, atMs: this.#clock.now() });
+    const size = transfer.blobs.find((blob) => blob.digest === digest)?.size;
     if (size !== undefined && offset >= size) {
       // It is there, verified: those behind it, or one that hangs, need not be waited for
-      this.#settle(transfer, { node, result: { ok: true } });
+      this.#arrived(node, [digest]);
+      const held = this.#held.get(node);
       for (const { transfer } of into)
-        this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
+        if (transfer.blobs.every(({ digest }) => held?.has(digest)))
+          this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
     }
     this.#pump();
   }
@@ -292,12 +297,11 @@ export class Dispatch implements Disposable {
     const { blobs } = transfer;
     const order = this.#orders.get(node);
     if (result.ok) {
-      for (const { digest, size } of blobs) {
-        this.#count(transfer, node, digest, size);
-        this.#held.get(node)?.add(digest);
-        order?.open.delete(digest);
-      }
-      if (order?.open.size === 0) order.done.resolve();
+      for (const { digest, size } of blobs) this.#count(transfer, node, digest, size);
+      this.#arrived(
+        node,
+        blobs.map(({ digest }) => digest),
+      );
       return;
     }
     // It may have come by another way meanwhile
@@ -312,6 +316,15 @@ export class Dispatch implements Disposable {
     if (result.reason === 'node' || inVain) this.#fail(node, error ?? unreached());
   }
 
+  #arrived(node: string, digests: readonly Digest[]): void {
+    const order = this.#orders.get(node);
+    for (const digest of digests) {
+      this.#held.get(node)?.add(digest);
+      order?.open.delete(digest);
+    }
+    if (order?.open.size === 0) order.done.resolve();
+  }
+
   #fail(name: string, reason: unknown): void {
     this.#orders.get(name)?.done.reject(reason);
     this.#orders.delete(name);
@@ -323,7 +336,9 @@ export class Dispatch implements Disposable {
   }
 
   #tellUnobtainable(): void {
-    const { registry } = this.#options;
+    const { registry, nodes } = this.#options;
+    // One that has not come yet may pull it for the others
+    if (registry !== undefined && !nodes.every((name) => this.#known.has(name))) return;
     for (const { node, digests } of this.#plan.unobtainable()) {
       const ungiven = this.#orders.get(node)?.ungiven;
       const digest = digests.find((digest) => ungiven?.has(digest)) ?? digests[0];
