@@ -101,13 +101,18 @@ export class Dispatch implements Disposable {
     this.#orders.set(name, order);
     this.hear(name);
     const { turns, registry } = this.#options;
-    this.#offer(lacks.map(({ digest }) => digest).filter((digest) => turns?.holds(digest) !== true));
+    // The plan would put small blobs of different turns into one parcel
+    const now = lacks.filter(({ digest }) => turns?.holds(digest) !== true);
+    this.#offer(now.map(({ digest }) => digest));
     const hop = hopBytes({ node: name, url: customer.url, import: customer.handle.id });
     const pulls = registry === undefined || customer.pulls === true;
-    const node: PlanNode = { name, lacks, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
+    const node: PlanNode = { name, lacks: now, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
     this.#plan.handle({ type: 'nodeReady', node });
     this.#known.add(name);
-    const abort = () => this.#fail(name, signal.reason);
+    // Its import may end well while others still get from it what it has
+    const abort = () => {
+      if (order.open.size > 0) this.#fail(name, signal.reason);
+    };
     signal.addEventListener('abort', abort, { once: true });
     try {
       this.#gather();
@@ -153,14 +158,16 @@ export class Dispatch implements Disposable {
     if (latest === undefined) return;
     const { transfer } = latest;
     this.#count(transfer, node, digest, offset);
-    const size = transfer.blobs.length === 1 ? transfer.blobs[0]?.size : undefined;
     for (const { transfer } of into)
       this.#plan.handle({ type: 'progress', transfer: transfer.id, node, offset, atMs: this.#clock.now() });
+    const size = transfer.blobs.find((blob) => blob.digest === digest)?.size;
     if (size !== undefined && offset >= size) {
       // It is there, verified: those behind it, or one that hangs, need not be waited for
-      this.#settle(transfer, { node, result: { ok: true } });
+      this.#arrived(node, [digest]);
+      const held = this.#held.get(node);
       for (const { transfer } of into)
-        this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
+        if (transfer.blobs.every(({ digest }) => held?.has(digest)))
+          this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
     }
     this.#pump();
   }
@@ -197,7 +204,13 @@ export class Dispatch implements Disposable {
   #takeTurns(): void {
     if (this.#orders.size === 0) return;
     const isAwaited = (digest: Digest) => this.#orders.values().some(({ open }) => open.has(digest));
-    this.#offer(this.#options.turns?.next(isAwaited) ?? []);
+    const come = new Set(this.#options.turns?.next(isAwaited));
+    if (come.size === 0) return;
+    this.#offer([...come]);
+    for (const [node, { customer, open }] of this.#orders) {
+      const blobs = customer.lacks.filter(({ digest }) => come.has(digest) && open.has(digest));
+      if (blobs.length > 0) this.#plan.handle({ type: 'nodeLacks', node, blobs });
+    }
   }
 
   /** The first plan is made when all nodes are there, or after a while. */
@@ -284,12 +297,11 @@ export class Dispatch implements Disposable {
     const { blobs } = transfer;
     const order = this.#orders.get(node);
     if (result.ok) {
-      for (const { digest, size } of blobs) {
-        this.#count(transfer, node, digest, size);
-        this.#held.get(node)?.add(digest);
-        order?.open.delete(digest);
-      }
-      if (order?.open.size === 0) order.done.resolve();
+      for (const { digest, size } of blobs) this.#count(transfer, node, digest, size);
+      this.#arrived(
+        node,
+        blobs.map(({ digest }) => digest),
+      );
       return;
     }
     // It may have come by another way meanwhile
@@ -304,6 +316,15 @@ export class Dispatch implements Disposable {
     if (result.reason === 'node' || inVain) this.#fail(node, error ?? unreached());
   }
 
+  #arrived(node: string, digests: readonly Digest[]): void {
+    const order = this.#orders.get(node);
+    for (const digest of digests) {
+      this.#held.get(node)?.add(digest);
+      order?.open.delete(digest);
+    }
+    if (order?.open.size === 0) order.done.resolve();
+  }
+
   #fail(name: string, reason: unknown): void {
     this.#orders.get(name)?.done.reject(reason);
     this.#orders.delete(name);
@@ -315,11 +336,12 @@ export class Dispatch implements Disposable {
   }
 
   #tellUnobtainable(): void {
-    const { turns, registry } = this.#options;
+    const { registry, nodes } = this.#options;
+    // One that has not come yet may pull it for the others
+    if (registry !== undefined && !nodes.every((name) => this.#known.has(name))) return;
     for (const { node, digests } of this.#plan.unobtainable()) {
-      const lost = digests.filter((digest) => turns?.holds(digest) !== true);
       const ungiven = this.#orders.get(node)?.ungiven;
-      const digest = lost.find((digest) => ungiven?.has(digest)) ?? lost[0];
+      const digest = digests.find((digest) => ungiven?.has(digest)) ?? digests[0];
       if (digest === undefined) continue;
       const cause = this.#unpulled.get(digest) ?? ungiven?.get(digest);
       this.#fail(node, (registry === undefined ? unobtainable : unpullable)(node, digest, cause));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RegistryImage, RegistryImageRequest } from '../agent-api/registry-image.ts';
 import type { RegistryLogin, RegistrySource } from '../agent-api/registry-source.ts';
 import { type ErrorCode, ImgctlError, toImgctlError } from '../errors.ts';
-import type { Digest } from '../image/digest.ts';
+import { type Digest, digestAlgorithm, digestOf } from '../image/digest.ts';
 import { formatPlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
 import { digestReference, formatReference, type Reference } from '../image/reference.ts';
@@ -39,6 +39,7 @@ export interface ImagesThroughNodes extends ImageSource {
 const waitMs = 10_000;
 /** Longer than a registry is given by any node. Milliseconds. */
 const longestMs = 300_000;
+const pullSecretHint = 'Name the secret that pods use: --pull-secret NAMESPACE/NAME.';
 /** Images that a blob is said to be of. */
 const maxImages = 100;
 
@@ -120,9 +121,13 @@ class Asking {
       run: this.#run,
     };
     try {
-      const image = await askInTurn(this.#nodes, {
-        ask: (node, stop) =>
-          node.registryImage(asked, AbortSignal.any([stop, AbortSignal.timeout(longestMs)])),
+      return await askInTurn(this.#nodes, {
+        ask: async (node, stop) => {
+          const limit = AbortSignal.any([stop, AbortSignal.timeout(longestMs)]);
+          const image = await node.registryImage(asked, limit);
+          mustBeSound(image, reference, node.name);
+          return image;
+        },
         passes: ({ code }) => nodesTrouble.has(code),
         onFailed: (node) => {
           this.#nodes = [...this.#nodes.filter((other) => other !== node), node];
@@ -130,9 +135,6 @@ class Asking {
         waitMs,
         signal,
       });
-      if (reference.digest !== undefined && image.target.digest !== reference.digest)
-        throw anotherImage(reference);
-      return image;
     } catch (error) {
       signal.throwIfAborted();
       throw withHint(toImgctlError(error));
@@ -151,16 +153,24 @@ function withHint(error: ImgctlError): ImgctlError {
   if (!error.code.startsWith('registry_') && error.code !== 'config_invalid') return error;
   const { node } = error.context;
   return new ImgctlError(error.code, node === undefined ? error.message : `${node}: ${error.message}`, {
-    hint: viaCommandHint,
+    hint: error.code === 'registry_unauthorized' ? `${pullSecretHint} ${viaCommandHint}` : viaCommandHint,
     context: error.context,
     cause: error,
   });
 }
 
-function anotherImage(reference: Reference): ImgctlError {
-  return new ImgctlError('digest_mismatch', `a node gave another image for ${formatReference(reference)}`, {
+/** @throws ImgctlError `digest_mismatch`: a node that says what does not have its digest is not believed */
+function mustBeSound({ target, documents }: RegistryImage, reference: Reference, node: string): void {
+  const isOther = reference.digest !== undefined && target.digest !== reference.digest;
+  const isSound = documents.every(({ descriptor: { digest, size }, data }) => {
+    const bytes = Buffer.from(data, 'base64');
+    return bytes.byteLength === size && digestOf(bytes, digestAlgorithm(digest)) === digest;
+  });
+  if (!isOther && isSound && documents.some(({ descriptor }) => descriptor.digest === target.digest)) return;
+  const image = formatReference(reference);
+  throw new ImgctlError('digest_mismatch', `${node} gave another image for ${image}`, {
     hint: 'Look at the node: what runs there is no agent that can be trusted.',
-    context: { image: formatReference(reference) },
+    context: { image, node },
   });
 }
 

@@ -58,7 +58,8 @@ export async function offerToOthers(
   { node: { name, peer }, dispatch, signal }: Planned & { readonly signal: AbortSignal },
   { features }: NodeInfo,
 ): Promise<void> {
-  if (dispatch === undefined || peer === undefined || !features.includes('fetch')) return;
+  if (dispatch === undefined || peer === undefined) return;
+  if (!features.includes('fetch')) return dispatch.gone(name);
   try {
     const has = await peer.have(dispatch.mayHold([]), signal);
     dispatch.holds({ name, url: peer.url }, [...has]);

@@ -44,6 +44,12 @@ const errorsSchema = z.object({
     .nullish(),
 });
 
+interface Followed {
+  readonly answer: Answer;
+  /** The other server that answered, where one was redirected to. */
+  readonly by?: string | undefined;
+}
+
 /** One repository on one server: authorized, patient, and led on by redirects without taking secrets along. */
 export class EndpointClient {
   readonly endpoint: RegistryEndpoint;
@@ -78,10 +84,10 @@ export class EndpointClient {
       let error: ImgctlError;
       let delayMs = (patience.firstDelayMs * 2 ** (attempt - 1) * (1 + Math.random())) / 2;
       try {
-        const answer = await this.#authorized(asked);
+        const { answer, by } = await this.#authorized(asked);
         if (answer.statusCode === 200 || answer.statusCode === 206) return answer;
         delayMs = Math.max(delayMs, retryAfterMs(answer.headers['retry-after']) ?? 0);
-        error = await this.#refusal(answer, asked.what);
+        error = await this.#refusal(answer, asked.what, by);
         if (!passing.has(answer.statusCode)) throw error;
       } catch (thrown) {
         // A name that nobody knows does not come to be known in a few seconds
@@ -95,7 +101,7 @@ export class EndpointClient {
     }
   }
 
-  async #authorized({ path, headers = {}, signal }: EndpointRequest): Promise<Answer> {
+  async #authorized({ path, headers = {}, signal }: EndpointRequest): Promise<Followed> {
     const url = this.#urlOf(path);
     let authorization = await this.#authorizer.header(this.#scope, signal);
     for (let tries = 1; ; tries += 1) {
@@ -108,7 +114,7 @@ export class EndpointClient {
       );
       if (answer.statusCode !== 401 && answer.statusCode !== 403) {
         this.#authorizer.accepted(this.#scope, authorization);
-        return answer;
+        return { answer, by };
       }
       // Only the registry itself may ask for what is the registry's
       if (by !== undefined) {
@@ -117,19 +123,19 @@ export class EndpointClient {
       }
       const challenges = answer.statusCode === 401 ? parseChallenges(answer.headers['www-authenticate']) : [];
       const next = await this.#authorizer.after(this.#scope, authorization, challenges, signal);
-      if (next === undefined || tries >= maxCredentials) return answer;
+      if (next === undefined || tries >= maxCredentials) return { answer, by };
       await leave(answer);
       authorization = next;
     }
   }
 
-  /** `plain`: the headers that another server may see. `by`: the other server that answered. */
+  /** `plain`: the headers that another server may see. */
   async #follow(
     start: URL,
     headers: Record<string, string>,
     plain: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
-  ): Promise<{ readonly answer: Answer; readonly by?: string | undefined }> {
+  ): Promise<Followed> {
     const { tls, connectTimeoutMs } = this.endpoint;
     let url = start;
     let isOwn = true;
@@ -167,12 +173,13 @@ export class EndpointClient {
     return full;
   }
 
-  async #refusal(answer: Answer, what: string): Promise<ImgctlError> {
+  /** What another server says is for nobody: it may be one that only this machine reaches. */
+  async #refusal(answer: Answer, what: string, by: string | undefined): Promise<ImgctlError> {
     const { statusCode: status } = answer;
     let said = '';
     try {
       const bytes = await readBounded(answer, maxErrorBytes);
-      said = wordsOf(bytes);
+      if (by === undefined) said = wordsOf(bytes);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
     }

@@ -13,8 +13,16 @@ const images = await Promise.all(
     randomImage({ layers: 3, layerSize: 400_000, seed: `at once ${seed}`, gzip: true }),
   ),
 );
+/** Their layers are so small that several of them go in one transfer. */
+const small = await Promise.all(
+  ['one', 'two', 'three', 'four'].map((seed) =>
+    randomImage({ layers: 3, layerSize: 20_000, seed: `small ${seed}`, gzip: true }),
+  ),
+);
 const tags = Object.fromEntries(images.map((image, i) => [`app${i}:1`, image]));
-const refsAt = ({ host }: FakeRegistry) => images.map((_, i) => `${host}/app${i}:1`);
+const tagsOfSmall = Object.fromEntries(small.map((image, i) => [`app${i}:1`, image]));
+const refsAt = ({ host }: FakeRegistry, of: readonly SingleImage[] = images) =>
+  of.map((_, i) => `${host}/app${i}:1`);
 
 /** Images whose layers were being read while a layer of another one was, two and two. */
 function watch(registry: FakeRegistry): Set<string> {
@@ -35,14 +43,18 @@ function watch(registry: FakeRegistry): Set<string> {
   return together;
 }
 
-type Way = (registry: FakeRegistry, imagesAtOnce: number) => Promise<readonly { readonly status: string }[]>;
+type Way = (
+  registry: FakeRegistry,
+  imagesAtOnce: number,
+  of?: readonly SingleImage[],
+) => Promise<readonly { readonly status: string }[]>;
 
 const ways: Record<string, Way> = {
-  'by the nodes': async (registry, imagesAtOnce) => {
+  'by the nodes': async (registry, imagesAtOnce, of) => {
     await using nodes = await startPullingNodes(['a', 'b'], registry);
-    return (await nodes.pull(refsAt(registry), { imagesAtOnce })).outcomes;
+    return (await nodes.pull(refsAt(registry, of), { imagesAtOnce })).outcomes;
   },
-  'by the command': async (registry, imagesAtOnce) => {
+  'by the command': async (registry, imagesAtOnce, of) => {
     await using cluster = await makeCluster();
     await using a = await cluster.node();
     await using b = await cluster.node();
@@ -50,7 +62,7 @@ const ways: Record<string, Way> = {
       endpointsOf: async (reference: Parameters<typeof ownEndpoint>[0]) => [ownEndpoint(reference)],
       credentialsOf: async () => [],
     };
-    await using source = await openRegistryImages(refsAt(registry).map(parseReference), access, {
+    await using source = await openRegistryImages(refsAt(registry, of).map(parseReference), access, {
       platforms: [],
     });
     return await distribute({
@@ -74,7 +86,7 @@ const ways: Record<string, Way> = {
 };
 
 describe.each(Object.keys(ways))('images that are pulled %s', (name) => {
-  const pull: Way = (registry, atOnce) => ways[name]?.(registry, atOnce) ?? Promise.resolve([]);
+  const pull: Way = (...pulling) => ways[name]?.(...pulling) ?? Promise.resolve([]);
 
   it('come one after the other, where no more than one is to', async () => {
     await using registry = await startFakeRegistry({ tags });
@@ -102,5 +114,14 @@ describe.each(Object.keys(ways))('images that are pulled %s', (name) => {
     expect(outcomes).toMatchObject([{ status: 'imported' }, { status: 'imported' }]);
     expect(together).toContain('0 1');
     expect(together).not.toContain('0 2');
+  });
+
+  it('come one after the other with all of their small layers, each read once', async () => {
+    await using registry = await startFakeRegistry({ tags: tagsOfSmall });
+    const outcomes = await pull(registry, 1, small);
+    expect(outcomes).toMatchObject([{ status: 'imported' }, { status: 'imported' }]);
+    const read = small.flatMap(({ layers }) => layers).map(({ descriptor: { digest } }) => digest);
+    for (const digest of read)
+      expect(registry.paths().filter((path) => path.includes(digest))).toHaveLength(1);
   });
 });

@@ -403,6 +403,19 @@ describe('redirects to a blob store', () => {
     expect(back[0]?.headers).not.toHaveProperty('authorization');
   });
 
+  it('do not tell what another server says, which may be one that only this machine reaches', async () => {
+    await using inner = await startFakeRegistry();
+    await using registry = await startFakeRegistry({ tags });
+    inner.guard = (_, response) => {
+      response.writeHead(400).end(JSON.stringify({ errors: [{ message: 'inner words' }] }));
+      return true;
+    };
+    registry.faults.push(refuse(/manifests/, 307, { location: `${inner.url}/latest/meta-data` }));
+    await using images = await pull([`${registry.host}/app:1`]);
+    expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+    expect(JSON.stringify(images.failed.map(({ message }) => message))).not.toContain('inner words');
+  });
+
   it('lose the password that stands in an address', async () => {
     await using store = await startFakeRegistry({ tags });
     await using registry = await startFakeRegistry({ tags });

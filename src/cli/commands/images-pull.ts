@@ -20,6 +20,9 @@ are not read. A name without a tag means latest; what it means now is said by it
 The nodes use the mirrors, certificates, credentials and proxies that they have (imgctl agent run --registries). With
 --via command those of this machine are used: imgctl registries explain REF says which.
 
+--max-rate bounds what nodes pass on to each other, and what goes out of this machine. What a node reads from a
+registry and passes on comes no faster than that; the rest of it is not bounded.
+
 Examples:
   imgctl images pull nginx:1.27 registry.example.com/team/app:1
   imgctl images pull registry.example.com/team/app:1 --pull-secret team/registry-login
