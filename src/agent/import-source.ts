@@ -1,3 +1,4 @@
+import { errorToWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
 import { distribute } from '../distribute/fan-out.ts';
 import type { FanOutOptions } from '../distribute/fan-out-options.ts';
@@ -34,7 +35,11 @@ export async function importSource(
   });
   signal.throwIfAborted();
   const { images = [], error } = outcome ?? {};
-  // Where only some of the images failed, each says why
-  if (error !== undefined && images.length === 0) throw error;
-  return images;
+  if (error === undefined) return images;
+  if (images.length === 0) throw error;
+  // What ended the import is why those failed that do not say so themselves
+  const why = errorToWire(error);
+  return images.map((image) =>
+    image.state === 'ready' || image.error !== undefined ? image : { ...image, error: why },
+  );
 }

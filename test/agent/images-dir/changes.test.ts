@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { becomes } from '../../support/becomes.ts';
@@ -134,6 +135,24 @@ describe('a file of the images directory that', () => {
     const [line = ''] = node.agent.log.filter((text) => text.includes('were not all imported'));
     expect(JSON.parse(line)).toMatchObject({ code: 'archive_truncated', file: node.path('bad.tar') });
   });
+
+  it.each(['plain', 'packed'])(
+    'holds a layer that is not what its digest says is told of: %s',
+    async (form) => {
+      const image = imageOf(['bottom', 'top']);
+      const archive = ociArchive(image, 'app:1');
+      const at = archive.indexOf(image.layers[1]?.bytes ?? 'none');
+      archive[at] = (archive[at] ?? 0) ^ 1;
+      await using node = await ImagesNode.start({}, (directory) =>
+        writeFile(`${directory}/app.tar`, form === 'plain' ? archive : zstdCompressSync(archive)),
+      );
+
+      const file = await node.file('app.tar', ({ state }) => state === 'failed');
+      const told = [file.error, ...file.images.map(({ error }) => error)];
+      expect(told.map((error) => error?.code)).toContain('digest_mismatch');
+      expect(await tagsIn(node.store)).toEqual([]);
+    },
+  );
 
   it('does not fit into the store is tried again, and comes when there is room', async () => {
     let full = true;
