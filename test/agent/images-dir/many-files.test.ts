@@ -40,7 +40,7 @@ it('hundreds of archives beside ten thousand other files are no hardship, at fir
   expect(node.messages('Importing images')).toEqual([]);
   // What is kept in mind is not written down anew for each file
   const memory = (await stat(join(node.dataDir, 'images-dir.json'))).size;
-  expect((await bytesWritten()) - before).toBeLessThan(memory * 100);
+  expect((await bytesWritten()) - before).toBeLessThan(memory * 200);
 
   await rename(node.path('all'), join(node.directory, '..', 'elsewhere'));
   await becomes(
