@@ -173,31 +173,40 @@ export const imagesAnswerSchema = z.object({ images: z.array(nodeImageSchema) })
 
 export const removeAnswerSchema = z.object({ removed: z.boolean(), name: z.string().max(1024) });
 
+/** A word that a newer agent may have more of: one that is not known here is shown as it is. */
+const openWordSchema = z.string().regex(/^[a-z][a-z-]{0,31}$/);
+
+/** `superseded`: a file that came later gives another image of this name. */
+type DirectoryImageState = 'waiting' | 'pulling' | 'ready' | 'superseded' | 'failed';
+
 /** An image that a file of the images directory names. */
 export const directoryImageSchema = z.object({
   name: z.string().max(1024),
   digest: digestSchema.optional(),
-  /** `superseded`: a file that came later gives another image of this name. */
-  state: z.enum(['waiting', 'pulling', 'ready', 'superseded', 'failed']),
+  state: openWordSchema,
   error: errorSchema.optional(),
 });
-export type DirectoryImage = z.infer<typeof directoryImageSchema>;
+export type DirectoryImage = z.infer<typeof directoryImageSchema> & { readonly state: DirectoryImageState };
 
 /**
- * A file of the images directory. `arriving`: it still changes; `waiting`: for its turn, or, with an error, for the other
- * parts of a divided bundle; `failed`: in part at least.
+ * `arriving`: it still changes; `waiting`: for its turn, or, with an error, for the other parts of a divided bundle;
+ * `failed`: in part at least.
  */
+export type DirectoryFileState = 'arriving' | 'waiting' | 'importing' | 'ready' | 'failed';
+
+/** A file of the images directory. */
 export const directoryFileSchema = z.object({
   path: z.string().max(16_384),
-  kind: z.enum(['archive', 'list']),
+  /** `archive`, `list` */
+  kind: openWordSchema,
   size: z.number().int().nonnegative(),
-  state: z.enum(['arriving', 'waiting', 'importing', 'ready', 'failed']),
+  state: openWordSchema,
   /** When it came to this state: RFC 3339. */
   since: z.string().max(64),
   images: z.array(directoryImageSchema),
   error: errorSchema.optional(),
 });
-export type DirectoryFile = z.infer<typeof directoryFileSchema>;
+export type DirectoryFile = z.infer<typeof directoryFileSchema> & { readonly state: DirectoryFileState };
 
 /** `directory` is absent where the agent has none. `error`: why it, or a part of it, cannot be read. */
 export const imagesDirectorySchema = z.object({

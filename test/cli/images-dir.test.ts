@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,5 +91,28 @@ describe('imgctl images dir status', () => {
         { node: 'w2', directory: null, files: [] },
       ],
     });
+  });
+
+  it('shows what a newer agent says in words that this command does not know', async () => {
+    const file = {
+      ...{ path: '/images/app.ova', kind: 'disk', size: 5, state: 'frozen', since: '2026-01-01T00:00:00Z' },
+      images: [{ name: 'docker.io/library/app:1', state: 'thawing', warmth: 3 }],
+    };
+    const peer = createServer((_, response) => {
+      response.end(JSON.stringify({ directory: '/images', mood: 'good', files: [file] }));
+    });
+    peer.listen(0, '127.0.0.1');
+    await once(peer, 'listening');
+    try {
+      const at = ['--nodes', `127.0.0.1:${(peer.address() as AddressInfo).port}`];
+      const table = await status(...at);
+      expect(table).toMatchObject({ status: 0, stderr: '' });
+      expect(table.stdout).toMatch(/app\.ova .* frozen +docker\.io\/library\/app:1$/m);
+      const { nodes } = JSON.parse((await status(...at, '--output', 'json')).stdout);
+      expect(nodes[0].files).toMatchObject([{ state: 'frozen', images: [{ state: 'thawing' }] }]);
+    } finally {
+      peer.closeAllConnections();
+      peer.close();
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { errorToWire, type WireError } from '../../agent-api/errors.ts';
-import type { DirectoryFile, DirectoryImage } from '../../agent-api/schemas.ts';
+import type { DirectoryFile, DirectoryFileState, DirectoryImage } from '../../agent-api/schemas.ts';
 import { type ImgctlError, printable } from '../../errors.ts';
 import { Limiter } from '../../streams/limiter.ts';
 import type { FoundFile } from './found-file.ts';
@@ -7,7 +7,7 @@ import type { FoundFile } from './found-file.ts';
 /** A file of the directory, and what has become of it. */
 export class FileEntry {
   file: FoundFile;
-  state: DirectoryFile['state'] = 'arriving';
+  state: DirectoryFileState = 'arriving';
   error: ImgctlError | undefined;
   /** When it came to this state. */
   since = new Date();
@@ -43,7 +43,7 @@ export class FileEntry {
     return this.images.some(({ state }) => state === 'ready') ? 'partial' : 'failed';
   }
 
-  become(state: DirectoryFile['state']): void {
+  become(state: DirectoryFileState): void {
     this.state = state;
     this.since = new Date();
   }

@@ -1,6 +1,6 @@
 import { errorToWire } from '../../agent-api/errors.ts';
 import type { ImagesDirectoryStatus } from '../../agent-api/schemas.ts';
-import { type ImgctlError, printable, toImgctlError } from '../../errors.ts';
+import { type ImgctlError, printable } from '../../errors.ts';
 import { Limiter } from '../../streams/limiter.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
 import type { BundleVerifier } from '../../trust/bundle-verifier.ts';
@@ -10,15 +10,14 @@ import { FileEntry } from './file-entry.ts';
 import type { FoundFile } from './found-file.ts';
 import { K3sCache } from './k3s-cache.ts';
 import { seesWriters } from './open-for-writing.ts';
-import type { PartGroup } from './parts.ts';
 import type { Pull } from './pull-list.ts';
-import { type GivenImage, Remembered } from './remembered.ts';
-import { waitBeforeRetry, wantsBase } from './retry.ts';
-import { settleNames } from './rivals.ts';
-import { type TakeFileOptions, takeFile } from './take-file.ts';
+import { Reading } from './reading.ts';
+import { Remembered } from './remembered.ts';
+import type { TakeFileOptions } from './take-file.ts';
 import { tellOnce } from './tell-once.ts';
-import { directoryLabels, unpin } from './unpin.ts';
+import { directoryLabels } from './unpin.ts';
 import { WholeFiles } from './whole-files.ts';
+import { Work } from './work.ts';
 
 /**
  * images-dir/ is the images directory: what is put into it gets into the node's store, as K3s does it with its own, and
@@ -58,15 +57,10 @@ export interface ImagesDirectoryOptions {
 export class ImagesDirectory implements AsyncDisposable {
   readonly #options: ImagesDirectoryOptions;
   readonly #taking: TakeFileOptions;
+  readonly #reading: Reading;
   readonly #entries = new Map<string, FileEntry>();
-  readonly #queued = new Set<FileEntry>();
-  readonly #work = new Set<Promise<void>>();
-  readonly #archives: Limiter;
-  /** Registries may keep one waiting: archives do not wait for them. */
-  readonly #lists = new Limiter(1);
   readonly #stop = new AbortController();
-  /** Names that several files give are settled one after the other. */
-  readonly #names = new Limiter(1);
+  readonly #work: Work;
   readonly #seesWriters: boolean;
   #trouble: ImgctlError | undefined;
 
@@ -74,9 +68,9 @@ export class ImagesDirectory implements AsyncDisposable {
     options: ImagesDirectoryOptions,
     { remembered, cache, sees }: { remembered: Remembered; cache: K3sCache; sees: boolean },
   ) {
-    const { times, settings, importsInto } = options;
+    const { times, settings, importsInto, log, onRead } = options;
     this.#options = options;
-    this.#archives = new Limiter(settings.concurrency);
+    this.#work = new Work(log, this.#stop.signal);
     const imports = { ...importsInto(this.#stop.signal), labels: directoryLabels };
     this.#seesWriters = sees;
     this.#taking = {
@@ -86,6 +80,10 @@ export class ImagesDirectory implements AsyncDisposable {
           gone || state === 'arriving' ? [] : file,
         ),
     };
+    this.#reading = new Reading({
+      ...{ ...settings, log, onRead, entries: this.#entries, work: this.#work, taking: this.#taking },
+      signal: this.#stop.signal,
+    });
   }
 
   /** Begins to watch, and goes on until it is disposed of. */
@@ -99,7 +97,7 @@ export class ImagesDirectory implements AsyncDisposable {
       seesWriters(),
     ]);
     const opened = new ImagesDirectory(options, { remembered, cache, sees });
-    opened.#during(opened.#watch());
+    opened.#work.add(opened.#watch());
     return opened;
   }
 
@@ -116,7 +114,7 @@ export class ImagesDirectory implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const { retry } of this.#entries.values()) clearTimeout(retry);
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    await this.#work.ended();
     const { remembered, cache } = this.#taking;
     await Promise.all([remembered[Symbol.asyncDispose](), cache[Symbol.asyncDispose]()]);
   }
@@ -129,8 +127,8 @@ export class ImagesDirectory implements AsyncDisposable {
       ...times,
       expected: new Set([...remembered.paths, ...cache.paths]),
       onArriving: (file) => this.#arriving(file),
-      onWhole: ({ path }) => this.#queue(path),
-      onGone: (path) => this.#during(this.#gone(path)),
+      onWhole: ({ path }) => this.#reading.queue(path),
+      onGone: (path) => this.#work.add(this.#gone(path)),
       onTrouble: (error) => {
         this.#trouble = error;
         if (error === undefined) return;
@@ -138,18 +136,6 @@ export class ImagesDirectory implements AsyncDisposable {
       },
     });
     await files.run(this.#stop.signal);
-  }
-
-  #during(work: Promise<void>): void {
-    const { signal } = this.#stop;
-    const tracked = work
-      .catch((thrown: unknown) => {
-        if (signal.aborted) return;
-        const { code, message } = toImgctlError(thrown);
-        this.#options.log.error({ code, message }, 'images directory');
-      })
-      .finally(() => this.#work.delete(tracked));
-    this.#work.add(tracked);
   }
 
   #arriving(file: FoundFile): void {
@@ -160,90 +146,6 @@ export class ImagesDirectory implements AsyncDisposable {
     clearTimeout(entry.retry);
     this.#taking.backOff.forget(file.path);
     if (entry.state !== 'importing') entry.become('arriving');
-  }
-
-  /** One that changes while it is read is read once more. */
-  #queue(path: string): void {
-    const entry = this.#entries.get(path);
-    if (entry === undefined || this.#queued.has(entry)) return;
-    this.#queued.add(entry);
-    if (entry.state !== 'importing') entry.become('waiting');
-    const limiter = entry.file.kind === 'list' ? this.#lists : this.#archives;
-    const { signal } = this.#stop;
-    const read = async () => {
-      this.#queued.delete(entry);
-      if (!entry.gone) await this.#read(entry, signal);
-    };
-    this.#during(entry.turn.run(() => limiter.run(read, signal), signal));
-  }
-
-  async #read(entry: FileEntry, signal: AbortSignal): Promise<void> {
-    const { settings, log, onRead } = this.#options;
-    const { path } = entry.file;
-    const shown = printable(path);
-    const begun = performance.now();
-    const before = this.#taking.remembered.lastImagesOf(path);
-    entry.begin();
-    try {
-      const taken = await takeFile(entry, this.#taking, signal);
-      if ('partOf' in taken) return this.#waitForParts(entry, taken.partOf);
-      const { given, read, whole } = taken;
-      this.#taking.backOff.forget(path);
-      if (settings.prune && whole) await this.#unpin(before, path, given);
-      await this.#settle(given, signal);
-      if (!read) log.info({ file: shown, images: entry.images.length }, `Images from ${shown} are all there`);
-      else if (!entry.failed)
-        log.info(entry.summary(), `Imported images from ${shown} in ${seconds(performance.now() - begun)}`);
-      if (!read) return this.#end(entry);
-    } catch (thrown) {
-      if (signal.aborted) return;
-      entry.error = toImgctlError(thrown);
-    }
-    this.#end(entry);
-    if (entry.failed) {
-      log.warn(entry.summary(), `Images from ${shown} were not all imported`);
-      this.#tryLater(entry);
-    } else this.#tryDeltas();
-    onRead(entry.outcome);
-  }
-
-  /** What becomes of a bundle becomes of all of its parts. */
-  #end(entry: FileEntry): void {
-    entry.become(entry.failed ? 'failed' : 'ready');
-    for (const path of entry.parts) {
-      const part = this.#entries.get(path);
-      if (part === entry || part?.state !== 'waiting') continue;
-      part.error = entry.error;
-      part.become(entry.state);
-    }
-  }
-
-  #waitForParts(entry: FileEntry, { leader, waitsFor }: PartGroup): void {
-    entry.error = waitsFor;
-    entry.become('waiting');
-    if (waitsFor === undefined) this.#queue(leader.path);
-  }
-
-  /** A name that several files give belongs to the one that came last. */
-  async #settle(given: readonly GivenImage[], signal: AbortSignal): Promise<void> {
-    const { remembered, imports } = this.#taking;
-    const names = given.map(({ name }) => name);
-    const settle = () => settleNames(names, remembered, imports, signal);
-    for (const { path, image, state } of await this.#names.run(settle, signal))
-      this.#entries.get(path)?.set({ name: image.name, digest: image.target.digest, state });
-  }
-
-  /** What they build upon may have come. */
-  #tryDeltas(): void {
-    for (const entry of this.#entries.values())
-      if (entry.state === 'failed' && !entry.gone && entry.errors.some(wantsBase))
-        this.#queue(entry.file.path);
-  }
-
-  #tryLater(entry: FileEntry): void {
-    const waitMs = waitBeforeRetry(entry, this.#taking.backOff);
-    if (waitMs === undefined) return;
-    entry.retry = setTimeout(() => this.#queue(entry.file.path), waitMs).unref();
   }
 
   async #gone(path: string): Promise<void> {
@@ -260,23 +162,15 @@ export class ImagesDirectory implements AsyncDisposable {
       const images = remembered.lastImagesOf(path);
       remembered.forget(path);
       cache.delete(path);
-      if (this.#options.settings.prune) await this.#unpin(images, path, []);
+      await this.#reading.gaveBefore(path, images, []);
       // A name that it gave may be another file's again
-      const others = images.flatMap(({ name }) => remembered.giversOf(name));
-      for (const other of new Set(others.map((giver) => giver.path))) this.#queue(other);
+      const { givers } = remembered;
+      const changed = images.filter(({ name, target }) => {
+        const heir = givers.last(name)?.image.target;
+        return heir !== undefined && heir.digest !== target.digest;
+      });
+      const others = changed.flatMap(({ name }) => givers.all(name));
+      for (const other of new Set(others.map((giver) => giver.path))) this.#reading.queue(other);
     }, signal);
   }
-
-  /** Of the images that a file gave, those that neither it nor any other gives now. */
-  async #unpin(before: readonly GivenImage[], path: string, now: readonly GivenImage[]): Promise<void> {
-    const { remembered, imports } = this.#taking;
-    const others = remembered.paths.filter((other) => other !== path);
-    const kept = [...now, ...others.flatMap((other) => remembered.lastImagesOf(other))];
-    const names = await unpin(before, kept, imports.store, this.#stop.signal);
-    if (names.length > 0) this.#options.log.info({ file: printable(path), images: names }, 'images unpinned');
-  }
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(3)}s`;
 }

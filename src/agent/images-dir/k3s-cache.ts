@@ -25,7 +25,7 @@ export class K3sCache implements AsyncDisposable {
 
   private constructor(directory: string, onTrouble: (thrown: unknown) => void) {
     this.#path = join(directory, k3sCacheName);
-    this.#written = new FollowingFile(() => this.#write().catch(onTrouble));
+    this.#written = new FollowingFile(() => this.#write(), onTrouble);
   }
 
   /** @param onTrouble is told where it cannot be written: the directory may be read-only */
@@ -69,10 +69,10 @@ export class K3sCache implements AsyncDisposable {
     await this.#written[Symbol.asyncDispose]();
   }
 
-  async #write(): Promise<void> {
+  async #write(): Promise<number> {
     // Nobody wants it, or does not any more
-    if ((await readText(this.#path)) === undefined) return;
-    await replaceText(this.#path, JSON.stringify(Object.fromEntries(this.#files)));
+    if ((await readText(this.#path)) === undefined) return 0;
+    return await replaceText(this.#path, JSON.stringify(Object.fromEntries(this.#files)));
   }
 }
 

@@ -21,19 +21,20 @@ export interface PartGroup {
 const heads = new WeakMap<FoundFile, Promise<PartHead | undefined>>();
 
 /**
- * The group that a file belongs to; undefined for what is no part. `others` may have the file itself among them.
+ * The group that a file belongs to; undefined for what is no part. `others` is asked for parts alone, and may have the file
+ * itself among them.
  * @throws ImgctlError `archive_truncated` where it is shorter or longer than it says
  */
 export async function partGroup(
   file: FoundFile,
-  others: readonly FoundFile[],
+  others: () => readonly FoundFile[],
 ): Promise<PartGroup | undefined> {
   const head = await headOf(file);
   if (head === undefined) return undefined;
   const { size } = file.identity;
   if (size !== head.bytes) throw truncated(file.path, `it has ${size} bytes, and had ${head.bytes}`);
   const found = new Map<number, FoundFile>([[head.part, file]]);
-  for (const other of others) {
+  for (const other of others()) {
     if (other.kind !== 'archive') continue;
     const its = await headOf(other);
     if (its === undefined || its.bytes !== other.identity.size) continue;

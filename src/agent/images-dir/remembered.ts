@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { descriptorSchema, digestSchema } from '../../image/descriptor.ts';
-
 import { type FileIdentity, isSameFile } from './found-file.ts';
+import { Givers } from './givers.ts';
 import { FollowingFile, readText, replaceText } from './replace-text.ts';
 
 /** An image that a file gave. */
@@ -48,28 +48,15 @@ export interface RememberedOptions {
   readonly onTrouble: (thrown: unknown) => void;
 }
 
-/** A file that gives an image of some name. */
-export interface Giver {
-  readonly path: string;
-  readonly image: GivenImage;
-  /** When it came into the directory, in nanoseconds. */
-  readonly came: bigint;
-}
-
-/** Of files that came at the same moment the names decide. */
-export function comesLater(one: Pick<Giver, 'path' | 'came'>, other: Pick<Giver, 'path' | 'came'>): boolean {
-  return one.came === other.came ? one.path > other.path : one.came > other.came;
-}
-
 /**
  * Which images each file gave, kept in a file of the agent's own over its restarts: what a compressed archive holds
  * cannot be told without reading all of it, and what a deleted one held not at all. It is a memory and no proof: that
  * the store has the images is asked each time.
  */
 export class Remembered implements AsyncDisposable {
+  /** Who gives which name: those alone count that were verified, where files are held to a key. */
+  readonly givers = new Givers();
   readonly #files: Map<string, RememberedFile>;
-  /** Paths by the names of images that they give. */
-  readonly #givers = new Map<string, Set<string>>();
   readonly #written: FollowingFile;
   readonly #key: string | undefined;
 
@@ -77,7 +64,7 @@ export class Remembered implements AsyncDisposable {
     this.#files = files;
     this.#written = written;
     this.#key = key;
-    for (const [path, { images }] of files) this.#gives(path, images);
+    for (const [path, file] of files) this.givers.add(path, file.images, this.#cameOf(file));
   }
 
   /**
@@ -96,9 +83,12 @@ export class Remembered implements AsyncDisposable {
     const ours = new Map(files.filter(([file]) => file.startsWith(`${directory}/`)));
     const write = async () => {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await replaceText(path, JSON.stringify({ version: 1, directory, files: Object.fromEntries(ours) }));
+      return await replaceText(
+        path,
+        JSON.stringify({ version: 1, directory, files: Object.fromEntries(ours) }),
+      );
     };
-    return new Remembered(ours, new FollowingFile(() => write().catch(onTrouble)), key);
+    return new Remembered(ours, new FollowingFile(write, onTrouble), key);
   }
 
   get paths(): readonly string[] {
@@ -110,17 +100,6 @@ export class Remembered implements AsyncDisposable {
     const file = this.#files.get(path);
     if (file?.identity === undefined || !isSameFile(file.identity, identity)) return undefined;
     return this.#isVerified(file) ? file : undefined;
-  }
-
-  /** The files that give an image of this name, the one that came into the directory last at the end. */
-  giversOf(name: string): readonly Giver[] {
-    const givers = [...(this.#givers.get(name) ?? [])].flatMap((path) => {
-      const file = this.#files.get(path);
-      const image = file?.images.findLast((one) => one.name === name);
-      if (image === undefined || file?.came === undefined || !this.#isVerified(file)) return [];
-      return [{ path, image, came: BigInt(file.came) }];
-    });
-    return givers.toSorted((a, b) => (comesLater(a, b) ? 1 : -1));
   }
 
   /** Whether anything of this name is remembered. */
@@ -137,7 +116,7 @@ export class Remembered implements AsyncDisposable {
     if (isDeepStrictEqual(this.#files.get(path), file)) return;
     this.#givesNoMore(path);
     this.#files.set(path, file);
-    this.#gives(path, file.images);
+    this.givers.add(path, file.images, this.#cameOf(file));
     this.#written.changed();
   }
 
@@ -154,18 +133,12 @@ export class Remembered implements AsyncDisposable {
     return this.#key === undefined || key === this.#key;
   }
 
-  #gives(path: string, images: readonly GivenImage[]): void {
-    for (const { name } of images) {
-      const paths = this.#givers.get(name) ?? new Set();
-      this.#givers.set(name, paths.add(path));
-    }
+  #cameOf(file: RememberedFile): bigint | undefined {
+    return file.came === undefined || !this.#isVerified(file) ? undefined : BigInt(file.came);
   }
 
   #givesNoMore(path: string): void {
-    for (const { name } of this.#files.get(path)?.images ?? []) {
-      const paths = this.#givers.get(name);
-      paths?.delete(path);
-      if (paths?.size === 0) this.#givers.delete(name);
-    }
+    const file = this.#files.get(path);
+    if (file !== undefined) this.givers.remove(path, file.images, this.#cameOf(file));
   }
 }

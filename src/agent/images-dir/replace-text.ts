@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Whoever reads the file sees the old text or the new one, whole. */
-export async function replaceText(path: string, text: string): Promise<void> {
+/** Whoever reads the file sees the old text or the new one, whole. Answers its length. */
+export async function replaceText(path: string, text: string): Promise<number> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
     {
@@ -12,6 +12,7 @@ export async function replaceText(path: string, text: string): Promise<void> {
       await file.datasync();
     }
     await rename(draft, path);
+    return text.length;
   } finally {
     await rm(draft, { force: true });
   }
@@ -33,16 +34,21 @@ export async function readText(path: string): Promise<string | undefined> {
 /** Milliseconds: what changes meanwhile is written together. */
 const everyMs = 500;
 
+/** Of a text that is longer, no more is written in that time: ten thousand files are not written down again for each. */
+const lengthEach = 1024 * 1024;
+
 /** A file that follows what is in memory: written at once when that changes, and then every now and then. */
 export class FollowingFile implements AsyncDisposable {
-  readonly #write: () => Promise<void>;
+  readonly #write: () => Promise<number>;
+  readonly #onTrouble: (thrown: unknown) => void;
   readonly #hurry = new AbortController();
   #changed = false;
   #writing: Promise<void> | undefined;
 
-  /** `write` does not reject. */
-  constructor(write: () => Promise<void>) {
+  /** `write` answers the length of what it wrote; `onTrouble` is told where it cannot. */
+  constructor(write: () => Promise<number>, onTrouble: (thrown: unknown) => void) {
     this.#write = write;
+    this.#onTrouble = onTrouble;
   }
 
   changed(): void {
@@ -61,8 +67,9 @@ export class FollowingFile implements AsyncDisposable {
   async #follow(): Promise<void> {
     while (this.#changed) {
       this.#changed = false;
-      await this.#write();
-      await sleep(everyMs, undefined, { signal: this.#hurry.signal, ref: false }).catch(() => {});
+      const length = await this.#write().catch(this.#onTrouble);
+      const pauseMs = everyMs * Math.max(1, (length ?? 0) / lengthEach);
+      await sleep(pauseMs, undefined, { signal: this.#hurry.signal, ref: false }).catch(() => {});
     }
   }
 }

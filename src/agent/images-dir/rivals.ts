@@ -1,8 +1,9 @@
 import { hasCode } from '../../errors.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
 import type { FoundFile } from './found-file.ts';
+import { comesLater, type Giver } from './givers.ts';
 import { claimHeld } from './held-images.ts';
-import { comesLater, type GivenImage, type Giver, type Remembered } from './remembered.ts';
+import type { GivenImage, Remembered } from './remembered.ts';
 
 /**
  * Files that give different images under one name. The one that came into the directory last counts, by its time of
@@ -20,10 +21,10 @@ export function isSuperseded(
   remembered: Remembered,
 ): boolean {
   const came = BigInt(identity.changedNs);
-  const later = remembered
-    .giversOf(name)
-    .findLast((other) => other.path !== path && comesLater(other, { path, came }));
-  return later !== undefined && later.image.target.digest !== target.digest;
+  const other = remembered.givers.last(name, path);
+  return (
+    other !== undefined && comesLater(other, { path, came }) && other.image.target.digest !== target.digest
+  );
 }
 
 /** Gives each of these names to whom it belongs, after a file was imported; answers how each file stands. */
@@ -35,12 +36,11 @@ export async function settleNames(
 ): Promise<readonly Rival[]> {
   const rivals: Rival[] = [];
   for (const name of names) {
-    const givers = remembered.giversOf(name);
-    const target = givers.at(-1)?.image.target;
-    if (target === undefined || givers.every(({ image }) => image.target.digest === target.digest)) continue;
+    const target = remembered.givers.differ(name) ? remembered.givers.last(name)?.image.target : undefined;
+    if (target === undefined) continue;
     const stored = await imports.store.getImage(name, signal);
     if (stored?.target.digest !== target.digest) await claim({ name, target }, imports, signal);
-    for (const giver of givers) {
+    for (const giver of remembered.givers.all(name)) {
       const state = giver.image.target.digest === target.digest ? 'ready' : 'superseded';
       rivals.push({ ...giver, state });
     }

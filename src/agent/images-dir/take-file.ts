@@ -29,7 +29,7 @@ export interface TakeFileOptions {
   /** Refuses what is not signed. */
   readonly verifier?: BundleVerifier | undefined;
   /** The files of the directory that are whole. */
-  wholeFiles(): readonly FoundFile[];
+  readonly wholeFiles: () => readonly FoundFile[];
 }
 
 export type Taken =
@@ -52,7 +52,7 @@ export async function takeFile(
   const before = options.remembered.lastImagesOf(file.path);
   let open: OpenFile = () => openFile(file);
   if (file.kind === 'archive') {
-    const group = await partGroup(file, options.wholeFiles());
+    const group = await partGroup(file, options.wholeFiles);
     if (group !== undefined) {
       if (group.waitsFor !== undefined || group.leader.path !== file.path) return { partOf: group };
       entry.parts = group.files.map(({ path }) => path);

@@ -1,5 +1,5 @@
-import { digestReference, isReference, parseReference } from '../../image/reference.ts';
 import type { Store } from '../../store/store.ts';
+import { namesOf } from './givers.ts';
 import type { GivenImage } from './remembered.ts';
 
 /** The mark of K3s, by which it finds what an images directory pinned, and takes the pins off that others set not. */
@@ -8,20 +8,19 @@ export const directoryLabel = 'io.cattle.k3s.pinned';
 export const directoryLabels: Readonly<Record<string, string>> = { [directoryLabel]: 'pinned' };
 
 /**
- * Leaves these images to the kubelet's garbage collection, under both of their names; but for those that are in `kept`,
+ * Leaves these images to the kubelet's garbage collection, under both of their names; but for names that are kept,
  * that name another image by now, or that somebody else pinned. Answers the names.
  */
 export async function unpin(
   images: readonly GivenImage[],
-  kept: readonly GivenImage[],
+  isKept: (name: string) => boolean,
   store: Store,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const needed = new Set(kept.flatMap(namesOf));
   const unpinned: string[] = [];
   for (const given of images) {
     for (const name of namesOf(given)) {
-      const image = needed.has(name) ? undefined : await store.getImage(name, signal);
+      const image = isKept(name) ? undefined : await store.getImage(name, signal);
       if (image?.target.digest !== given.target.digest || image.labels[directoryLabel] !== 'pinned') continue;
       await store.tagImage(
         { name, target: image.target, pin: false, labels: { [directoryLabel]: undefined } },
@@ -31,8 +30,4 @@ export async function unpin(
     }
   }
   return unpinned;
-}
-
-function namesOf({ name, target }: GivenImage): readonly string[] {
-  return isReference(name) ? [name, digestReference(parseReference(name), target.digest)] : [name];
 }

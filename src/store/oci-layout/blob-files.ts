@@ -27,7 +27,9 @@ export class BlobFiles {
     await using file = await open(this.#paths.blob(digest), 'r').catch(absent);
     if (file === undefined) throw blobUnknown(digest);
     const start = range.offset ?? 0;
-    yield* readRange(file, start, start + (range.length ?? Number.POSITIVE_INFINITY), signal);
+    // A small blob is no reason for a large buffer
+    const { size } = await file.stat();
+    yield* readRange(file, start, Math.min(size, start + (range.length ?? size)), signal);
   }
 
   /** The digest that the file's bytes have: another one only where the file was damaged. */

@@ -1,4 +1,5 @@
 import {
+  appendFile,
   chmod,
   copyFile,
   mkdir,
@@ -33,6 +34,18 @@ describe('a file of the images directory that', () => {
       await sleep(500);
       expect(await node.file('app.tar', () => true)).toMatchObject({ state: 'arriving' });
       await file.write(archive.subarray(3000));
+    }
+
+    await node.ready('app.tar');
+    expect(node.messages('Importing images from')).toHaveLength(1);
+  });
+
+  it('is opened anew for each piece of it is read once, when its size and time stand still', async () => {
+    await using node = await ImagesNode.start({ limits: { settleMs: 600 } });
+    const archive = smallArchive();
+    for (let at = 0; at < archive.byteLength; at += 1000) {
+      await appendFile(node.path('app.tar'), archive.subarray(at, at + 1000));
+      await sleep(100);
     }
 
     await node.ready('app.tar');

@@ -99,7 +99,10 @@ export class ImagesNode implements AsyncDisposable {
 
   fileAt(path: string, isSo: (file: DirectoryFile) => boolean): Promise<DirectoryFile> {
     return becomes(
-      async () => (await this.client.imagesDirectory()).files.find((file) => file.path === printable(path)),
+      async () =>
+        (await this.client.imagesDirectory()).files.find((file) => file.path === printable(path)) as
+          | DirectoryFile
+          | undefined,
       (file) => file !== undefined && isSo(file),
     ) as Promise<DirectoryFile>;
   }

@@ -79,6 +79,7 @@ describe('a list of images', () => {
     });
     expect(await node.client.images()).toMatchObject([{ name: 'registry.example.com/app:2', pinned: true }]);
     expect(pulled).toEqual(['registry.example.com/missing:1', 'registry.example.com/app:2']);
+    expect(node.messages(`Pulling images from ${node.path('images.TXT')}`)).toHaveLength(1);
     expect(node.messages('Pulling image registry.example.com/app:2')).toHaveLength(1);
   });
 

@@ -176,4 +176,39 @@ describe('.cache.json', () => {
     expect(node.messages('Importing images from')).toEqual([`Importing images from ${node.path('two.tgz')}`]);
     expect(await tagsIn(node.store)).toEqual(['docker.io/library/app:1', 'docker.io/library/app:2']);
   });
+
+  it('does not count for a file whose size or time it does not have, or whose images it does not know', async () => {
+    const entries: Record<string, (entry: Record<string, unknown>) => object | undefined> = {
+      'same.tgz': (entry) => entry,
+      'null.tgz': (entry) => ({ ...entry, images: null }),
+      'size.tgz': (entry) => ({ ...entry, size: Number(entry.size) + 1 }),
+      'older.tgz': (entry) => ({ ...entry, modTime: '2026-01-01T00:00:00Z' }),
+      'absent.tgz': () => undefined,
+    };
+    await using node = await ImagesNode.start({}, async (directory) => {
+      for (const name of Object.keys(entries))
+        await writeFile(`${directory}/${name}`, gzipSync(smallArchive(`${name.slice(0, -4)}:1`)));
+      await writeFile(`${directory}/.cache.json`, '');
+    });
+    for (const name of Object.keys(entries)) await node.ready(name);
+    await node.stop();
+    await rm(join(node.dataDir, 'images-dir.json'));
+    const cache = await cacheOf(node);
+    const left = Object.entries(entries).map(([name, change]) => [
+      node.path(name),
+      change(cache[node.path(name)]),
+    ]);
+    await writeFile(node.path('.cache.json'), JSON.stringify(Object.fromEntries(left)));
+    await node.begin();
+
+    for (const name of Object.keys(entries)) await node.ready(name);
+    const read = Object.keys(entries).filter((name) => name !== 'same.tgz');
+    expect(node.messages('Importing images from').toSorted()).toEqual(
+      read.map((name) => `Importing images from ${node.path(name)}`).toSorted(),
+    );
+    await becomes(
+      () => cacheOf(node),
+      (now) => Object.keys(entries).every((name) => now[node.path(name)]?.images?.length === 1),
+    );
+  });
 });
