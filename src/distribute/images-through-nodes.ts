@@ -150,6 +150,13 @@ function withHint(error: ImgctlError): ImgctlError {
       context: error.context,
     });
   }
+  if (error.code === 'node_not_agent') {
+    return new ImgctlError(error.code, error.message, {
+      hint: [error.hint, 'Or have this command pull for it: --via command.'].filter(Boolean).join(' '),
+      context: error.context,
+      cause: error,
+    });
+  }
   if (!error.code.startsWith('registry_') && error.code !== 'config_invalid') return error;
   const { node } = error.context;
   return new ImgctlError(error.code, node === undefined ? error.message : `${node}: ${error.message}`, {

@@ -74,3 +74,15 @@ it('where no node may have an image, the pull secret of pods is spoken of', asyn
     { code: 'registry_unauthorized', hint: expect.stringContaining('--pull-secret NAMESPACE/NAME') },
   ]);
 });
+
+it("where all nodes have another's agent, as MicroK8s's are, it is said that the command can pull for them", async () => {
+  const refuse = (): never => {
+    throw new ImgctlError('node_not_agent', 'what answers there is not an imgctl agent', {
+      hint: 'Check host and port.',
+    });
+  };
+  await using source = await open(app, [node('a', refuse), node('b', refuse)]);
+  expect(source.failed).toMatchObject([
+    { code: 'node_not_agent', hint: expect.stringMatching(/^Check host and port\. .*--via command/) },
+  ]);
+});
