@@ -149,7 +149,7 @@ const statuses = (results: Awaited<ReturnType<typeof tried>>['results'], but = /
   );
 
 describe('is refused at every door that has the key:', () => {
-  it.each<[what: string, code: string, make: () => TarMember[] | Promise<Buffer>]>([
+  it.each<[what: string, code: string, make: () => TarMember[] | Promise<Buffer>, but?: RegExp]>([
     [
       'a second index.json',
       'archive_conflict',
@@ -247,6 +247,8 @@ describe('is refused at every door that has the key:', () => {
         withHeader(await tarOf(signed()), blobPath(layer.digest), (header) =>
           header.write('77777777777\0', 124),
         ),
+      // A store that takes the layer as it comes may be the first to miss its end
+      /directory packed|^$/,
     ],
     [
       'a size below zero in pax',
@@ -273,10 +275,11 @@ describe('is refused at every door that has the key:', () => {
       'document_invalid',
       () => signed(undefined, [{ image: nested(12) as typeof app, name }]),
     ],
-  ])('%s', async (_, code, make) => {
+  ])('%s', async (_, code, make, but = code === 'signature_invalid' ? /inspect/ : /^$/) => {
     const made = await make();
     const { results, tags } = await tried(Buffer.isBuffer(made) ? made : await tarOf(made));
-    const seen = statuses(results, code === 'signature_invalid' ? /inspect/ : /^$/);
+    const seen = statuses(results, but);
+    expect(results['directory packed']?.status).not.toBe(0);
     expect(new Set(Object.values(seen)), JSON.stringify(seen, undefined, 1)).toEqual(new Set([code]));
     expect(tags).toEqual([]);
   });

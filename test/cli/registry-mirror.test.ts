@@ -57,10 +57,8 @@ interface Overheard extends AsyncDisposable {
 const passwordOf = ({ username, password }: typeof user) => `${username}:${password}`;
 
 /** `sha256:…` of each blob that was given, in order of the requests. */
-function blobsGiven(...registries: DockerRegistry[]): string[] {
-  return registries.flatMap((registry) =>
-    registry.requests().flatMap((line) => /^GET \S+\/blobs\/(sha256:\w+)\S* 20[06]$/.exec(line)?.[1] ?? []),
-  );
+function blobsGiven(requests: readonly string[]): string[] {
+  return requests.flatMap((line) => /^GET \S+\/blobs\/(sha256:\w+)\S* 20[06]$/.exec(line)?.[1] ?? []);
 }
 
 /**
@@ -69,18 +67,35 @@ function blobsGiven(...registries: DockerRegistry[]): string[] {
  */
 describe.skipIf(!hasRegistry)('an image that two registries have', async () => {
   const app = await randomImage({ seed: 'mirrored', layers: 3, gzip: true });
-  const lost = app.layers[1]?.descriptor.digest ?? app.target.digest;
+  const torn = await randomImage({ seed: 'torn', layers: 3, gzip: true });
+  const lost = torn.layers[1]?.descriptor.digest ?? torn.target.digest;
   let dir: string;
+  let mirror: DockerRegistry;
+  let own: DockerRegistry;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'imgctl-mirror-'));
+    mirror = await startRegistry({ login: true, as: otherUser });
+    own = await startRegistry({ login: true });
+    await mirror.push(app, 'copies/shop/app:1');
+    await mirror.push(torn, 'copies/shop/torn:1');
+    await mirror.lose(lost);
+    await own.push(app, 'shop/app:1');
+    await own.push(app, 'shop/only-here:1');
+    await own.push(torn, 'shop/torn:1');
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([mirror, own].map((each) => each?.[Symbol.asyncDispose]()));
+    await rm(dir, { recursive: true, force: true });
   });
-  afterAll(() => rm(dir, { recursive: true, force: true }));
 
   /** What each way of getting an image is asked for, and whether it got all of it. */
-  const ways: [way: string, get: (name: string, registries: string) => Promise<unknown>][] = [
+  const ways: [
+    way: string,
+    get: (name: string, registries: string, image: SingleImage) => Promise<unknown>,
+  ][] = [
     [
       'images pull --via command',
-      async (name, registries) => {
+      async (name, registries, image) => {
         const store = createMemoryStore();
         await using agent = await startAgent(store);
         const token = join(dir, 'token');
@@ -89,7 +104,7 @@ describe.skipIf(!hasRegistry)('an image that two registries have', async () => {
         const pulled = await runHere(['images', 'pull', name, '--registries', registries, ...to]);
         expect(pulled.stderr + pulled.stdout).not.toMatch(/s3cret|m1rror/);
         expect(pulled.status).toBe(0);
-        expect((await store.getImage(name))?.target.digest).toBe(app.target.digest);
+        expect((await store.getImage(name))?.target.digest).toBe(image.target.digest);
       },
     ],
     [
@@ -105,50 +120,44 @@ describe.skipIf(!hasRegistry)('an image that two registries have', async () => {
     ],
   ];
 
-  /** What has happened to which of them, and from which the blobs come then: all, none, or all but one. */
-  const troubles: [what: string, mirror: 'has' | 'lacks' | 'lost' | 'down', own: 'has' | 'down'][] = [
-    ['the mirror has it, and its own registry is down', 'has', 'down'],
-    ['the mirror is down', 'down', 'has'],
-    ['the mirror lacks the image', 'lacks', 'has'],
-    ['the mirror has lost a layer', 'lost', 'has'],
+  /** Which image, who is there, and from which of them its blobs come then: all, or all but one. */
+  const troubles: [what: string, repository: string, down?: 'mirror' | 'own'][] = [
+    ['the mirror has it, and its own registry is down', 'app', 'own'],
+    ['the mirror is down', 'app', 'mirror'],
+    ['the mirror lacks the image', 'only-here'],
+    ['the mirror has lost a layer', 'torn'],
   ];
 
-  describe.each(troubles)('where %s', (_, mirrorState, ownState) => {
+  describe.each(troubles)('where %s', (_, repository, down) => {
     it.each(ways)('comes whole by %s, each blob once, and each sees its own password', async (_way, get) => {
-      await using mirror = await startRegistry({ login: true, as: otherUser });
-      await using own = await startRegistry({ login: true });
       await using overheardMirror = await overhear(mirror);
       await using overheardOwn = await overhear(own);
-      if (mirrorState === 'has' || mirrorState === 'lost') await mirror.push(app, 'copies/shop/app:1');
-      if (mirrorState === 'lost') await mirror.lose(lost);
-      await own.push(app, 'shop/app:1');
-      const begun = [mirror, own].map((registry) => registry.requests().length) as [number, number];
       const nowhere = `127.0.0.1:${await freePort()}`;
-      const at = mirrorState === 'down' ? nowhere : overheardMirror.host;
-      const name = `${ownState === 'down' ? nowhere : overheardOwn.host}/shop/app:1`;
+      const at = down === 'mirror' ? nowhere : overheardMirror.host;
+      const host = down === 'own' ? nowhere : overheardOwn.host;
       const registries = join(dir, 'registries.yaml');
-      const [host = ''] = name.split('/');
       const content = {
         mirrors: { [host]: { endpoint: [`http://${at}`], rewrite: { '^shop/(.*)$': 'copies/shop/$1' } } },
         configs: { [at]: { auth: otherUser }, [host]: { auth: user } },
       };
       await writeFile(registries, JSON.stringify(content));
-      await get(name, registries);
+      const image = repository === 'torn' ? torn : app;
+      const begun = { mirror: mirror.requests().length, own: own.requests().length };
+      await get(`${host}/shop/${repository}:1`, registries, image);
 
-      const since = (registry: DockerRegistry, i: 0 | 1): DockerRegistry => ({
-        ...registry,
-        requests: () => registry.requests().slice(begun[i]),
-      });
-      const [fromMirror, fromOwn] = [blobsGiven(since(mirror, 0)), blobsGiven(since(own, 1))];
-      const all = [app.config, ...app.layers].map(({ descriptor }) => descriptor.digest).toSorted();
-      expect([...fromMirror, ...fromOwn].toSorted()).toEqual(all);
-      const expected = { has: [], down: all, lacks: all, lost: [lost] }[mirrorState];
-      expect(fromOwn.toSorted()).toEqual(expected);
+      const asked = {
+        mirror: mirror.requests().slice(begun.mirror),
+        own: own.requests().slice(begun.own),
+      };
+      const all = [image.config, ...image.layers].map(({ descriptor }) => descriptor.digest).toSorted();
+      const fromOwn = down === 'own' ? [] : repository === 'torn' ? [lost] : all;
+      expect(blobsGiven(asked.own).toSorted()).toEqual(fromOwn);
+      expect([...blobsGiven(asked.mirror), ...blobsGiven(asked.own)].toSorted()).toEqual(all);
       // What was rewritten is asked of the mirror alone
-      expect(since(mirror, 0).requests().join('\n')).not.toMatch(/\/v2\/shop\//);
-      expect(since(own, 1).requests().join('\n')).not.toContain('copies');
-      expect(overheardMirror.shown()).toEqual(mirrorState === 'down' ? [] : [passwordOf(otherUser)]);
-      expect(overheardOwn.shown()).toEqual(expected.length === 0 ? [] : [passwordOf(user)]);
+      expect(asked.mirror.join('\n')).not.toMatch(/\/v2\/shop\//);
+      expect(asked.own.join('\n')).not.toContain('copies');
+      expect(overheardMirror.shown()).toEqual(down === 'mirror' ? [] : [passwordOf(otherUser)]);
+      expect(overheardOwn.shown()).toEqual(down === 'own' ? [] : [passwordOf(user)]);
     });
   });
 });
@@ -201,7 +210,7 @@ describeContainerd('containerd, with what registries render made of a mirror', (
         'mirrored\n',
       );
       await pull([copies], 'shop/lost:1');
-      expect(blobsGiven(own)).toEqual([lost]);
+      expect(blobsGiven(own.requests())).toEqual([lost]);
       await pull([nowhere, copies], 'shop/other:1');
       expect(own.requests().slice(begun).join('\n')).toContain('/shop/other/');
     },
