@@ -1,3 +1,4 @@
+import { notePassed } from '../streams/reclaim.ts';
 import { refuseLargeDocument } from './document-budget.ts';
 import { type TarEntry, type TarEvent, TarParser } from './tar-parser.ts';
 
@@ -62,6 +63,9 @@ async function* events(
   stream: AsyncIterable<Uint8Array>,
   parser: TarParser,
 ): AsyncGenerator<TarEvent, undefined> {
-  for await (const chunk of stream) yield* parser.push(chunk);
+  for await (const chunk of stream) {
+    notePassed(chunk.byteLength);
+    yield* parser.push(chunk);
+  }
   parser.end();
 }

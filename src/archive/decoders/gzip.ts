@@ -1,8 +1,7 @@
 import { createGunzip } from 'node:zlib';
-import { chunkBytes } from '../../streams/chunk-pool.ts';
-import { throughZlib } from './zlib.ts';
+import { decodedBytes, throughZlib } from './zlib.ts';
 
 /** Decodes gzip (RFC 1952), also several members one after the other, as pigz and `cat a.gz b.gz` write. */
 export function gunzip(input: AsyncIterable<Uint8Array>, label: string): AsyncIterable<Uint8Array> {
-  return throughZlib(input, createGunzip({ chunkSize: chunkBytes }), { label, format: 'gzip' });
+  return throughZlib(input, createGunzip({ chunkSize: decodedBytes }), { label, format: 'gzip' });
 }

@@ -3,6 +3,9 @@ import type { Transform } from 'node:stream';
 import { abortable } from '../../streams/abortable.ts';
 import { truncated, unreadable } from '../archive-errors.ts';
 
+/** Of each chunk that comes out, in bytes: larger ones are new memory too, and lie about longer, 15 MB more at two archives at once. */
+export const decodedBytes = 256 * 1024;
+
 /** The code by which node:zlib says that the input ended early. */
 const cutCode = 'Z_BUF_ERROR';
 

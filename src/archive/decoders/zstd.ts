@@ -1,8 +1,7 @@
 import { constants, createZstdDecompress } from 'node:zlib';
-import { chunkBytes } from '../../streams/chunk-pool.ts';
 import { unreadable } from '../archive-errors.ts';
 import { type FrameWalk, splitFrames } from './split-frames.ts';
-import { throughZlib } from './zlib.ts';
+import { decodedBytes, throughZlib } from './zlib.ts';
 
 /** As far back as `zstd --long=31` looks; node:zlib refuses more than 27 unless told. Only such archives take the memory. */
 const windowLogMax = 31;
@@ -15,7 +14,7 @@ export async function* unzstd(input: AsyncIterable<Uint8Array>, label: string): 
   const format = 'zstd';
   for await (const frame of splitFrames(input, () => walkFrame(label), { label, format })) {
     const params = { [constants.ZSTD_d_windowLogMax]: windowLogMax };
-    yield* throughZlib(frame, createZstdDecompress({ chunkSize: chunkBytes, params }), { label, format });
+    yield* throughZlib(frame, createZstdDecompress({ chunkSize: decodedBytes, params }), { label, format });
   }
 }
 
