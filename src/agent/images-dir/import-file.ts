@@ -1,5 +1,4 @@
 import { errorFromWire } from '../../agent-api/errors.ts';
-import type { ImageStatus } from '../../agent-api/schemas.ts';
 import { type ArchiveInput, openArchive } from '../../archive/archive.ts';
 import { readArchiveHead } from '../../archive/archive-head.ts';
 import { type OpenInput, openInput } from '../../archive/input.ts';
@@ -10,7 +9,7 @@ import type { ImageSource, SourceImage } from '../../image/source.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
 import { importArchive } from '../../transfer/import-archive.ts';
 import type { BundleVerifier } from '../../trust/bundle-verifier.ts';
-import { importSource } from '../import-source.ts';
+import { type ImportedImages, importSource } from '../import-source.ts';
 
 /** How the images of the directory are brought, whatever they come from: every platform that is at hand, pinned. */
 export const directoryRules = { pin: true, platforms: ['all'] };
@@ -24,8 +23,7 @@ export interface ImportFileOptions {
   readonly verifier?: BundleVerifier | undefined;
 }
 
-export interface ImportedFile {
-  readonly images: readonly ImageStatus[];
+export interface ImportedFile extends ImportedImages {
   /** Of images that the archive has without a name: they are left out, as K3s leaves them out. */
   readonly unnamed: readonly Digest[];
 }
@@ -103,8 +101,8 @@ async function importPlain(
 ): Promise<ImportedFile> {
   const source = withImages(archive, namedOf(archive.images, archive.label));
   // Several files may be read at once, and each blob in flight holds chunks of it
-  const images = await importSource(source, directoryRules, { ...options, concurrency: 1 }, signal);
-  return { images, unnamed: unnamedOf(archive.images) };
+  const imported = await importSource(source, directoryRules, { ...options, concurrency: 1 }, signal);
+  return { ...imported, unnamed: unnamedOf(archive.images) };
 }
 
 /** @throws ImgctlError `archive_unnamed` where none has a name */

@@ -106,7 +106,8 @@ async function takeArchive(
   const file = printable(entry.file.path);
   log.info({ file }, `Importing images from ${file}`);
   const ready: string[] = [];
-  const { images, unnamed } = await importFile(open, options, signal);
+  const { images, unnamed, error: whole } = await importFile(open, options, signal);
+  entry.error = whole;
   for (const { name, digest, state, unchanged, error } of images) {
     const isReady = state === 'ready';
     entry.set({

@@ -26,6 +26,7 @@ export async function pullIntoStore(
   });
   const [failed] = source.failed;
   if (failed !== undefined) throw failed;
-  for (const { error } of await importSource(source, { pin: true }, imports, signal))
-    if (error !== undefined) throw errorFromWire(error);
+  const { images, error: whole } = await importSource(source, { pin: true }, imports, signal);
+  for (const { error } of images) if (error !== undefined) throw errorFromWire(error);
+  if (whole !== undefined) throw whole;
 }
