@@ -1,29 +1,25 @@
-import { loadRegistriesFile, registryHosts } from '../config/registries/registry-hosts.ts';
+import { parseRegistriesFile } from '../config/registries/registries-file.ts';
+import { type RegistryPlaces, readNamed, refuseBoth } from '../config/registries/registry-hosts.ts';
 import type { PodRegistries } from '../deploy/kubernetes/settings.ts';
 import { ImgctlError } from '../errors.ts';
-import { readSmallFile } from '../streams/read-small-file.ts';
-
-interface Named {
-  readonly registries?: string | undefined;
-  readonly hostsDir?: string | undefined;
-}
 
 /**
  * What agents in pods are told of registries, where something is. `check`: answers the directory as it is mounted.
  * @throws ImgctlError `config_invalid`, `usage`: both were named, or files that pods do not have
  */
 export async function podRegistries(
-  { registries, hostsDir }: Named,
+  { registries, hostsDir }: Pick<RegistryPlaces, 'registries' | 'hostsDir'>,
   check: (path: string) => string,
 ): Promise<PodRegistries | undefined> {
-  if (hostsDir !== undefined && registries === undefined) return { hostsDir: check(hostsDir) };
+  refuseBoth({ registries, hostsDir });
+  if (hostsDir !== undefined) return { hostsDir: check(hostsDir) };
   if (registries === undefined) return undefined;
-  await registryHosts({ registries, hostsDir });
-  const { hosts } = await loadRegistriesFile(registries);
+  const text = await readNamed(registries);
+  const { hosts } = parseRegistriesFile(text, registries);
   const files = [...hosts.values()].flatMap(({ tls }) => [...(tls?.ca ?? []), ...(tls?.client ?? [])]);
   const named = files.filter((file) => file !== undefined);
   if (named.length > 0) throw filesMissing(registries, named);
-  return { text: await readSmallFile(registries) };
+  return { text };
 }
 
 function filesMissing(path: string, files: readonly string[]): ImgctlError {

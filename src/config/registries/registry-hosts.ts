@@ -40,11 +40,7 @@ export async function registryHosts({
   hostsDir,
   root = '',
 }: RegistryPlaces): Promise<RegistryHosts> {
-  if (registries !== undefined && hostsDir !== undefined) {
-    throw new ImgctlError('usage', '--registries and --hosts-dir say the same thing in two ways', {
-      hint: 'Give one of them.',
-    });
-  }
+  refuseBoth({ registries, hostsDir });
   if (registries !== undefined) return fromFile(await loadRegistriesFile(registries));
   if (hostsDir !== undefined) {
     if ((await stat(hostsDir).catch(() => undefined))?.isDirectory()) return fromDirectory(hostsDir);
@@ -55,6 +51,14 @@ export async function registryHosts({
   const directory = `${root}${hostsPlace}`;
   if ((await stat(directory).catch(() => undefined))?.isDirectory()) return fromDirectory(directory);
   return { warnings: [], endpointsOf: async (reference) => [ownEndpoint(reference)] };
+}
+
+/** @throws ImgctlError `usage` */
+export function refuseBoth({ registries, hostsDir }: RegistryPlaces): void {
+  if (registries === undefined || hostsDir === undefined) return;
+  throw new ImgctlError('usage', '--registries and --hosts-dir say the same thing in two ways', {
+    hint: 'Give one of them.',
+  });
 }
 
 /** The file that was named, else K3s's or RKE2's. @throws ImgctlError `config_invalid` */
@@ -112,7 +116,8 @@ function mustWork(path: string | undefined, why: string, use: () => unknown): vo
   }
 }
 
-async function readNamed(path: string): Promise<string> {
+/** @throws ImgctlError `config_invalid` */
+export async function readNamed(path: string): Promise<string> {
   try {
     return await readSmallFile(path);
   } catch (cause) {
