@@ -56,8 +56,7 @@ function podSpec(settings: ManifestSettings) {
       { name: 'containerd', hostPath: { path: dirname(settings.socket), type: 'Directory' } },
       { name: 'data', hostPath: { path: dataDirectory, type: 'DirectoryOrCreate' } },
       { name: 'credentials', secret: { secretName, defaultMode: 0o400 } },
-      ...imagesVolume(settings),
-      ...hostsVolume(settings),
+      ...nodeDirectories(settings).map(volumeOf),
     ],
   };
 }
@@ -103,8 +102,7 @@ function container(settings: ManifestSettings) {
       { name: 'containerd', mountPath: dirname(socket), readOnly: true },
       { name: 'data', mountPath: dataDirectory },
       { name: 'credentials', mountPath: configDirectory, readOnly: true },
-      ...imagesMount(settings),
-      ...hostsMount(settings),
+      ...nodeDirectories(settings).map(mountOf),
     ],
   };
 }
@@ -138,35 +136,29 @@ function imagesArgs({ path, concurrency, prune, verifyKey }: ImagesDirSettings):
   ];
 }
 
-function imagesVolume({ imagesDir }: ManifestSettings) {
-  return imagesDir === undefined
-    ? []
-    : [{ name: 'images', hostPath: { path: imagesDir.path, type: 'DirectoryOrCreate' } }];
+interface NodeDirectory {
+  readonly name: string;
+  readonly path: string;
+  readonly mountPropagation?: 'HostToContainer';
 }
 
-/** What files gave is remembered in the data directory, so that nothing need be written here. */
-function imagesMount({ imagesDir }: ManifestSettings) {
-  return imagesDir === undefined
-    ? []
-    : [
-        {
-          ...{ name: 'images', mountPath: imagesDir.path, readOnly: true },
-          // What is mounted on the node below it, a USB stick or a share, is seen too
-          mountPropagation: 'HostToContainer',
-        },
-      ];
+/** What the agent reads of the node, under the same paths. Nothing need be written there: it has its data directory. */
+function nodeDirectories({ imagesDir, registries }: ManifestSettings): NodeDirectory[] {
+  const directories: NodeDirectory[] = [];
+  // What is mounted on the node below it, a USB stick or a share, is seen too
+  if (imagesDir !== undefined)
+    directories.push({ name: 'images', path: imagesDir.path, mountPropagation: 'HostToContainer' });
+  if (registries !== undefined && 'hostsDir' in registries)
+    directories.push({ name: 'hosts', path: registries.hostsDir });
+  return directories;
 }
 
-function hostsVolume({ registries }: ManifestSettings) {
-  return registries === undefined || !('hostsDir' in registries)
-    ? []
-    : [{ name: 'hosts', hostPath: { path: registries.hostsDir, type: 'DirectoryOrCreate' } }];
+function volumeOf({ name, path }: NodeDirectory) {
+  return { name, hostPath: { path, type: 'DirectoryOrCreate' } };
 }
 
-function hostsMount({ registries }: ManifestSettings) {
-  return registries === undefined || !('hostsDir' in registries)
-    ? []
-    : [{ name: 'hosts', mountPath: registries.hostsDir, readOnly: true }];
+function mountOf({ name, path, ...propagation }: NodeDirectory) {
+  return { name, mountPath: path, readOnly: true, ...propagation };
 }
 
 /** The kubelet asks the node's address over HTTPS without verifying; it has no certificate to show. */
