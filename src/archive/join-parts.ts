@@ -85,7 +85,6 @@ function incomplete(
   missing: readonly number[],
   { bundles, strangers }: Beside,
 ): ImgctlError {
-  const which = missing.length === 1 ? `part ${missing[0]} is` : `parts ${missing.join(', ')} are`;
   const [stranger] = strangers;
   const hint =
     bundles > 1
@@ -93,10 +92,21 @@ function incomplete(
       : stranger !== undefined
         ? `${stranger} is no part, or its beginning is damaged: copy it again.`
         : 'Name all of its parts in one command, in any order: imgctl images import bundle.tar.zst.*';
+  return partsMissing(path, head, missing, hint);
+}
+
+/** Of a divided bundle, these parts are not where the others are. */
+export function partsMissing(
+  path: string,
+  { part, of, bundle }: PartHead,
+  missing: readonly number[],
+  hint: string,
+): ImgctlError {
+  const which = missing.length === 1 ? `part ${missing[0]} is` : `parts ${missing.join(', ')} are`;
   return new ImgctlError(
     'archive_incomplete',
-    `${path} is part ${head.part} of ${head.of} of a bundle, and ${which} not here`,
-    { hint, context: { path, bundle: shortDigest(head.bundle) } },
+    `${path} is part ${part} of ${of} of a bundle, and ${which} not here`,
+    { hint, context: { path, bundle: shortDigest(bundle) } },
   );
 }
 

@@ -1,10 +1,9 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { truncated } from '../../archive/archive-errors.ts';
-import { joinParts } from '../../archive/join-parts.ts';
+import { joinParts, partsMissing } from '../../archive/join-parts.ts';
 import { decodePartHead, type PartHead, partHeadBytes } from '../../archive/part-head.ts';
 import { ImgctlError } from '../../errors.ts';
-import { shortDigest } from '../../image/digest.ts';
 import type { FoundFile } from './found-file.ts';
 import type { OpenFile } from './import-file.ts';
 
@@ -16,6 +15,9 @@ export interface PartGroup {
   /** Why it cannot be imported yet. */
   readonly waitsFor: ImgctlError | undefined;
 }
+
+const putAll =
+  'Put all of its parts into the directory, in any order: it is imported when the last one is there.';
 
 /** Of each state of a file, once. */
 const heads = new WeakMap<FoundFile, Promise<PartHead | undefined>>();
@@ -49,7 +51,7 @@ export async function partGroup(
   return {
     leader: files[0] ?? file,
     files,
-    waitsFor: missing.length === 0 ? undefined : incomplete(file, head, missing),
+    waitsFor: missing.length === 0 ? undefined : partsMissing(file.path, head, missing, putAll),
   };
 }
 
@@ -78,16 +80,4 @@ async function readHead({ at }: FoundFile): Promise<PartHead | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function incomplete({ path }: FoundFile, { part, of, bundle }: PartHead, missing: readonly number[]) {
-  const which = missing.length === 1 ? `part ${missing[0]} is` : `parts ${missing.join(', ')} are`;
-  return new ImgctlError(
-    'archive_incomplete',
-    `${path} is part ${part} of ${of} of a bundle, and ${which} not here`,
-    {
-      hint: 'Put all of its parts into the directory, in any order: it is imported when the last one is there.',
-      context: { path, bundle: shortDigest(bundle) },
-    },
-  );
 }
