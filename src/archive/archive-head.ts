@@ -5,7 +5,7 @@ import { magicBytes } from './compression.ts';
 import { readContents } from './contents.ts';
 import { decompress } from './decompress.ts';
 import type { VerifyIndex } from './oci-layout.ts';
-import { StreamedFiles } from './streamed-files.ts';
+import { beginsAsJson, StreamedFiles } from './streamed-files.ts';
 import { StreamedTar } from './streamed-tar.ts';
 
 export interface ArchiveHeadOptions {
@@ -49,5 +49,5 @@ export async function readArchiveHead(
 
 /** JSON, or the signature beside it; no layer begins as JSON does. */
 function isDocument(name: string, start: Uint8Array): boolean {
-  return /^\s*[{[]/.test(Buffer.from(start).toString('latin1')) || /(?:^|\/)index\.json\.minisig$/.test(name);
+  return beginsAsJson(start) || /(?:^|\/)index\.json\.minisig$/.test(name);
 }

@@ -8,7 +8,7 @@ import { type Compression, detectCompression, magicBytes } from './compression.t
 import { readContents } from './contents.ts';
 import { decompress } from './decompress.ts';
 import type { VerifyIndex } from './oci-layout.ts';
-import { StreamedFiles } from './streamed-files.ts';
+import { beginsAsJson, StreamedFiles } from './streamed-files.ts';
 import { type StreamedEntry, StreamedTar } from './streamed-tar.ts';
 import { normalize } from './tar-index.ts';
 import type { TarEntry } from './tar-parser.ts';
@@ -95,9 +95,8 @@ async function receive(
   files.stored(entry, stored, detectCompression(start));
 }
 
-/** JSON begins with a brace or bracket; no tar and no compression does. */
 function isText(start: Uint8Array): boolean {
-  return start.byteLength === 0 || /^\s*[{[]/.test(Buffer.from(start).toString('latin1'));
+  return start.byteLength === 0 || beginsAsJson(start);
 }
 
 /** `VERSION` and the like, which docker save writes beside each layer, are no blobs. */

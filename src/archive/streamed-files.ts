@@ -81,3 +81,8 @@ export class StreamedFiles implements ArchiveFiles {
     );
   }
 }
+
+/** JSON begins with a brace or bracket; no tar and no compression does. */
+export function beginsAsJson(start: Uint8Array): boolean {
+  return /^\s*[{[]/.test(Buffer.from(start).toString('latin1'));
+}
