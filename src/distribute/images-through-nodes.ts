@@ -110,7 +110,7 @@ class Asking {
     this.#options = options;
   }
 
-  async ask(reference: Reference): Promise<RegistryImage> {
+  async ask(reference: Reference): Promise<SoundImage> {
     const { platforms, logins, signal } = this.#options;
     const asked: RegistryImageRequest = {
       reference: formatReference(reference),
@@ -124,9 +124,7 @@ class Asking {
       return await askInTurn(this.#nodes, {
         ask: async (node, stop) => {
           const limit = AbortSignal.any([stop, AbortSignal.timeout(longestMs)]);
-          const image = await node.registryImage(asked, limit);
-          mustBeSound(image, reference, node.name);
-          return image;
+          return soundImage(await node.registryImage(asked, limit), reference, node.name);
         },
         passes: ({ code }) => nodesTrouble.has(code),
         onFailed: (node) => {
@@ -166,14 +164,25 @@ function withHint(error: ImgctlError): ImgctlError {
   });
 }
 
+/** An image as a node told of it, its documents verified. */
+interface SoundImage extends Pick<RegistryImage, 'target' | 'blobs'> {
+  readonly documents: ReadonlyMap<Digest, Buffer>;
+}
+
 /** @throws ImgctlError `digest_mismatch`: a node that says what does not have its digest is not believed */
-function mustBeSound({ target, documents }: RegistryImage, reference: Reference, node: string): void {
-  const isOther = reference.digest !== undefined && target.digest !== reference.digest;
+function soundImage(
+  { target, blobs, documents }: RegistryImage,
+  reference: Reference,
+  node: string,
+): SoundImage {
+  const read = new Map<Digest, Buffer>();
   const isSound = documents.every(({ descriptor: { digest, size }, data }) => {
     const bytes = Buffer.from(data, 'base64');
+    read.set(digest, bytes);
     return bytes.byteLength === size && digestOf(bytes, digestAlgorithm(digest)) === digest;
   });
-  if (!isOther && isSound && documents.some(({ descriptor }) => descriptor.digest === target.digest)) return;
+  const isOther = reference.digest !== undefined && target.digest !== reference.digest;
+  if (!isOther && isSound && read.has(target.digest)) return { target, blobs, documents: read };
   const image = formatReference(reference);
   throw new ImgctlError('digest_mismatch', `${node} gave another image for ${image}`, {
     hint: 'Look at the node: what runs there is no agent that can be trusted.',
@@ -191,10 +200,9 @@ class Told {
     this.#logins = logins;
   }
 
-  add(reference: Reference, { target, documents, blobs }: RegistryImage): SourceImage {
+  add(reference: Reference, { target, documents, blobs }: SoundImage): SourceImage {
     const { digest, registry, repository } = reference;
-    for (const { descriptor, data } of documents)
-      this.#documents.set(descriptor.digest, Buffer.from(data, 'base64'));
+    for (const [digest, bytes] of documents) this.#documents.set(digest, bytes);
     for (const { digest, size } of blobs) {
       const known = this.#blobs.get(digest) ?? { size, images: new Set() };
       this.#blobs.set(digest, known);
