@@ -14,8 +14,12 @@ export class DirectoryEvents implements Disposable {
     this.#onEvent = onEvent;
   }
 
-  /** These, and no others from now on. */
-  follow(directories: readonly FoundDirectory[]): void {
+  /**
+   * These, and no others from now on.
+   *
+   * @returns whether a directory is followed that was not before: of what happened in it until now nothing was told
+   */
+  follow(directories: readonly FoundDirectory[]): boolean {
     // A directory that was made anew is another one: the watch is upon the one that is gone
     const wanted = new Map(directories.map((found) => [`${found.inode} ${pathText(found.at)}`, found]));
     for (const [key, watcher] of this.#watchers) {
@@ -23,7 +27,9 @@ export class DirectoryEvents implements Disposable {
       watcher.close();
       this.#watchers.delete(key);
     }
-    for (const [key, directory] of wanted) if (!this.#watchers.has(key)) this.#watch(key, directory);
+    const unwatched = [...wanted].filter(([key]) => !this.#watchers.has(key));
+    for (const [key, directory] of unwatched) this.#watch(key, directory);
+    return unwatched.some(([key]) => this.#watchers.has(key));
   }
 
   [Symbol.dispose](): void {

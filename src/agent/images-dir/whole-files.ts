@@ -56,7 +56,8 @@ export class WholeFiles {
       while (!signal.aborted) {
         this.#happened = false;
         const scanned = await scan(directory);
-        events.follow(scanned.directories);
+        // What came between the look and the watch shows on a second look
+        if (events.follow(scanned.directories)) this.#happened = true;
         if (!signal.aborted) await this.#take(scanned);
         const waiting = [...this.#seen.values()].some(({ told }) => !told);
         // A copy under way causes events all the time

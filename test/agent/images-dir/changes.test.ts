@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import {
   appendFile,
   chmod,
@@ -14,7 +15,8 @@ import {
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdCompressSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { DirectoryEvents } from '../../../src/agent/images-dir/directory-events.ts';
 import { createMemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { becomes } from '../../support/becomes.ts';
 import { imageOf } from '../../support/blobs.ts';
@@ -64,6 +66,25 @@ describe('a file of the images directory that', () => {
     await rename(node.path('app.tar.part'), node.path('app.tar'));
 
     await node.ready('app.tar');
+  });
+
+  it('comes between the look at its directory and the watch upon it is read at once', async () => {
+    let root = '';
+    const { follow } = DirectoryEvents.prototype;
+    using spy = vi.spyOn(DirectoryEvents.prototype, 'follow').mockImplementationOnce(function (
+      this: DirectoryEvents,
+      directories,
+    ) {
+      renameSync(`${root}/app.tar.part`, `${root}/app.tar`);
+      return follow.call(this, directories);
+    });
+    await using node = await ImagesNode.start({ limits: { scanMs: 600_000 } }, async (directory) => {
+      root = directory;
+      await writeFile(`${directory}/app.tar.part`, smallArchive());
+    });
+
+    await node.ready('app.tar');
+    expect(spy).toHaveBeenCalled();
   });
 
   it('has changed is read again', async () => {
