@@ -1,5 +1,5 @@
 import { Pool } from 'undici';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ImgctlError } from '../errors.ts';
 import { orAborted } from '../streams/or-aborted.ts';
 import { PacedBody, passAll } from '../streams/paced-body.ts';

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { ImgctlError } from '../errors.ts';
 import { errorBodySchema, errorFromWire } from './errors.ts';
 import { printableJson } from './printable-json.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorCode, type ErrorContext, ImgctlError, printable } from '../errors.ts';
 
 /** Errors as they travel: `{"error":{"code","message","hint?","context?"}}`. Causes stay at home, in the agent's log. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestSchema } from '../image/descriptor.ts';
 import { errorSchema } from './errors.ts';
 import { imageStatusSchema } from './schemas.ts';

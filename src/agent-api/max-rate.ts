@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImgctlError } from '../errors.ts';
 import { leastRate, mostRate } from '../streams/rate-limit.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { descriptorSchema, digestSchema } from '../image/descriptor.ts';
 import { imageNameSchema, registryLoginSchema } from './registry-source.ts';
 import { documentSchema } from './schemas.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isReference } from '../image/reference.ts';
 
 /** Registries as what an agent gets blobs from, by its own node's mirrors, certificates, credentials and proxies. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasCode } from '../errors.ts';
 import type { AgentHttp } from './agent-http.ts';
 import type { ImportEvent } from './events.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { descriptorSchema, digestSchema } from '../image/descriptor.ts';
 import { errorSchema } from './errors.ts';
 import { maxRateSchema } from './max-rate.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { suggest } from '../errors/nearest.ts';
 import { printable, toImgctlError } from '../errors.ts';
 import type { ShapedFile } from './config.ts';

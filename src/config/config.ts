@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { ConfigDocument } from './config-document.ts';
 import { lineOf, plainValue, problemError } from './config-document.ts';
 import { pathInConfig } from './config-path.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { discoverForms, parseDiscover } from './discover.ts';
 import { drivers, type SettingName } from './settings.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Digest, isDigest } from './digest.ts';
 
 /** Descriptors as the OCI image specification 1.1 has them; what else one carries is kept. */

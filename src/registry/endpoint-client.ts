@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasCode, ImgctlError } from '../errors.ts';
 import type { Credential, RegistryEndpoint } from '../image/registry-endpoint.ts';
 import { Authorizer } from './authorizer.ts';

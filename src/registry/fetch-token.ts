@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Credential, type EndpointTls, isLoopback } from '../image/registry-endpoint.ts';
 import type { Challenge } from './challenge.ts';
 import { leave, readBounded } from './read-bounded.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { maxJsonBytes } from '../../agent-api/routes.ts';
 import { ImgctlError } from '../../errors.ts';
 import { type BodyLimits, requestBody } from './request-body.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FileIdentity } from './found-file.ts';
 import { FollowingFile, readText, replaceText } from './replace-text.ts';
 

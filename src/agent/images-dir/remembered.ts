@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { descriptorSchema, digestSchema } from '../../image/descriptor.ts';
 import { type FileIdentity, isSameFile } from './found-file.ts';
 import { Givers } from './givers.ts';

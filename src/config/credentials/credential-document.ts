@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Credential } from '../../image/registry-endpoint.ts';
 
 /** What a file or a secret says of who one is to registries: Docker's config.json, or the older .dockercfg. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Credential } from '../../image/registry-endpoint.ts';
 import { runPlugin } from '../../streams/run-plugin.ts';
 

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImgctlError } from '../../errors.ts';
 import type { TlsFiles } from './configured-endpoint.ts';
 import { type Rewrite, rewritten } from './rewrite.ts';

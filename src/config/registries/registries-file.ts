@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ImgctlError, printable } from '../../errors.ts';
 import { isRegistry } from '../../image/reference.ts';
 import type { Credential } from '../../image/registry-endpoint.ts';

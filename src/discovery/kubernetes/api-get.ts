@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { orAborted } from '../../streams/or-aborted.ts';
 import type { ApiServer } from './api-server.ts';
 

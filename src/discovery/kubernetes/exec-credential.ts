@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImgctlError, printable } from '../../errors.ts';
 import { runPlugin } from '../../streams/run-plugin.ts';
 import type { ChosenContext } from './choose-context.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ImgctlError } from '../../errors.ts';
 import { apiGet } from './api-get.ts';
 import { type ApiServer, apiServer } from './api-server.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What is listed of a cluster (v1 NodeList and PodList), as far as it is used here. What else there is may be anything. */
 

@@ -1,6 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Digest, isDigest } from '../../image/digest.ts';
 import { replaceFile } from './durable-file.ts';
 import type { LayoutPaths } from './layout-paths.ts';

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { mustBeRoute } from '../../../agent-api/relay.ts';
 import { routes } from '../../../agent-api/routes.ts';
 import { type FetchResult, fetchRequestSchema } from '../../../agent-api/schemas.ts';
