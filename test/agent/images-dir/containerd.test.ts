@@ -10,6 +10,7 @@ import { type ContainerdDaemon, startContainerd } from '../../support/containerd
 import { busyboxDockerArchive, busyboxOciArchive } from '../../support/images.ts';
 import { hasRegistry, startRegistry as startDockerRegistry } from '../../support/registry/docker-registry.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
+import { runHere } from '../../support/run-here.ts';
 import { ociArchive } from '../archives.ts';
 import { ImagesNode } from './images-node.ts';
 import { startRegistry } from './small-registry.ts';
@@ -82,6 +83,32 @@ describeContainerd('an images directory in front of containerd', (generation) =>
       { name, state: 'ready', digest: image.target.digest },
     ]);
     expect((await listed('images', name)).join()).toContain('io.cattle.k3s.pinned=pinned');
+  });
+
+  it.skipIf(!hasRegistry)('has the CRI pull from the mirrors that registries.yaml names', async () => {
+    await using registry = await startDockerRegistry();
+    const archive = await busyboxOciArchive(scratch, { tag: 'docker.io/library/b:1' });
+    await registry.pushArchive(archive, 'team/mirrored:1');
+    const registries = join(scratch, 'registries.yaml');
+    const hostsDir = join(scratch, `certs.d-${generation.name}`);
+    // No machine has this name
+    const mirrors = { 'registry.invalid': { endpoint: [`http://${registry.host}`] } };
+    await writeFile(registries, JSON.stringify({ mirrors }));
+    const rendered = await runHere(['registries', 'render', '--registries', registries, '--to', hostsDir]);
+    expect(rendered.status).toBe(0);
+    const mirrored = await startContainerd(generation, { hostsDir });
+    try {
+      const openMirrored = () => openContainerdStore({ address: mirrored.socket, namespace: 'k8s.io' });
+      const name = 'registry.invalid/team/mirrored:1';
+      await using node = await ImagesNode.start({ open: openMirrored }, (directory) =>
+        writeFile(`${directory}/images.txt`, `${name}\n`),
+      );
+
+      await node.ready('images.txt');
+      expect(await mirrored.runContainer('k8s.io', name, ['/bin/echo', 'mirrored'])).toBe('mirrored\n');
+    } finally {
+      await mirrored.stop();
+    }
   });
 
   it.skipIf(!hasRegistry)('pulls it itself where there is no CRI, as the same, so that it runs', async () => {

@@ -10,6 +10,8 @@ export interface DaemonSettings {
   discardUnpackedLayers: boolean;
   /** Whether its CRI plugin is on. */
   cri: boolean;
+  /** Where the CRI reads of each registry how it is reached (`hosts.toml`). */
+  hostsDir?: string | undefined;
 }
 
 export const socketIn = (folder: string): string => join(folder, 'containerd.sock');
@@ -52,7 +54,7 @@ disabled_plugins = [${settings.cri ? '' : criPlugins.map(quote).join(', ')}]
 ${modern ? criOf2(settings) : criOf1(settings)}`;
 }
 
-function criOf1({ folder, snapshotter, discardUnpackedLayers }: DaemonSettings): string {
+function criOf1({ folder, snapshotter, discardUnpackedLayers, hostsDir }: DaemonSettings): string {
   return `[plugins."io.containerd.grpc.v1.cri".containerd]
   snapshotter = "${snapshotter}"
   discard_unpacked_layers = ${discardUnpackedLayers}
@@ -60,10 +62,10 @@ function criOf1({ folder, snapshotter, discardUnpackedLayers }: DaemonSettings):
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = ${quote(join(folder, 'cni/bin'))}
   conf_dir = ${quote(join(folder, 'cni/conf'))}
-`;
+${registryOf('io.containerd.grpc.v1.cri', hostsDir)}`;
 }
 
-function criOf2({ folder, snapshotter, discardUnpackedLayers }: DaemonSettings): string {
+function criOf2({ folder, snapshotter, discardUnpackedLayers, hostsDir }: DaemonSettings): string {
   return `[plugins."io.containerd.cri.v1.images"]
   snapshotter = "${snapshotter}"
   discard_unpacked_layers = ${discardUnpackedLayers}
@@ -76,6 +78,15 @@ function criOf2({ folder, snapshotter, discardUnpackedLayers }: DaemonSettings):
 [[plugins."io.containerd.transfer.v1.local".unpack_config]]
   platform = "linux"
   snapshotter = "${snapshotter}"
+${registryOf('io.containerd.cri.v1.images', hostsDir)}`;
+}
+
+function registryOf(plugin: string, hostsDir: string | undefined): string {
+  return hostsDir === undefined
+    ? ''
+    : `
+[plugins.${quote(plugin)}.registry]
+  config_path = ${quote(hostsDir)}
 `;
 }
 

@@ -33,6 +33,8 @@ export interface DaemonOptions {
   snapshotter?: Snapshotter;
   /** Whether its CRI plugin is on, as it is by default. */
   cri?: boolean;
+  /** Where its CRI reads of each registry how it is reached: a folder with a `hosts.toml` for each. */
+  hostsDir?: string;
   /** The folder of a daemon that ended, of this generation or another, to go on with. `stop()` then leaves it there. */
   root?: string;
 }
@@ -55,10 +57,17 @@ export async function startContainerd(
     options.root ?? realpathSync(mkdtempSync(join(tmpdir(), `imgctl-containerd-${generation.name}-`)));
   mkdirSync(root, { recursive: true });
   const snapshotter = options.snapshotter ?? snapshotterFor(root);
-  const { discardUnpackedLayers = false, cri = true } = options;
+  const { discardUnpackedLayers = false, cri = true, hostsDir } = options;
   writeFileSync(
     join(root, 'config.toml'),
-    configToml({ generation: generation.name, folder: root, snapshotter, discardUnpackedLayers, cri }),
+    configToml({
+      generation: generation.name,
+      folder: root,
+      snapshotter,
+      discardUnpackedLayers,
+      cri,
+      hostsDir,
+    }),
   );
   const daemon = new ContainerdDaemon(generation, root, snapshotter, {
     ownsRoot: options.root === undefined,
@@ -149,11 +158,17 @@ export class ContainerdDaemon {
   }
 
   /** Runs a container of an image to its end and gives its standard output. @throws Error with what went wrong */
-  runContainer(namespace: string, imageRef: string, argv: string[]): Promise<string> {
-    // Control groups are named by namespace and id alone: the id must differ from that of any other daemon's container.
-    const id = `imgctl-${randomUUID()}`;
+  async runContainer(namespace: string, imageRef: string, argv: string[]): Promise<string> {
     const fifos = ['--fifo-dir', join(this.root, 'fifo')];
-    return this.#ctrOutput(['-n', namespace, 'run', '--rm', ...fifos, imageRef, id, ...argv]);
+    let output = '';
+    // On a busy machine ctr gives up its pipes before it has opened them when the process ends at once, and has no word
+    // of what that wrote
+    for (let tries = 0; tries < 4 && output === ''; tries += 1) {
+      // Control groups are named by namespace and id alone: the id must differ from that of any other daemon's container.
+      const id = `imgctl-${randomUUID()}`;
+      output = await this.#ctrOutput(['-n', namespace, 'run', '--rm', ...fifos, imageRef, id, ...argv]);
+    }
+    return output;
   }
 
   async leases(namespace: string): Promise<Lease[]> {
