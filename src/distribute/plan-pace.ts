@@ -95,8 +95,11 @@ export class Pace {
       const at = transfer.hops.findIndex((hop, i) => this.#standsStill(hop, transfer.hops[i - 1]));
       const hop = transfer.hops[at];
       if (hop === undefined) continue;
-      const silent = [hop.node, ...(at === 0 ? hop.senders : [])].filter(
-        ({ activeMs, level }) => level === 0 && now - activeMs >= stuckMs,
+      const suspects = [hop.node, ...(at === 0 ? hop.senders : [])];
+      // Between one that takes nothing and one that gives nothing: of which nothing was heard for longer
+      const [longest] = suspects.toSorted((a, b) => a.activeMs - b.activeMs);
+      const silent = suspects.filter(
+        (node) => node === longest && node.level === 0 && now - node.activeMs >= stuckMs,
       );
       for (const node of silent) {
         node.level = silentLevel;

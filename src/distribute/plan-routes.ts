@@ -147,14 +147,21 @@ export class Routes {
   }
 
   #fromHolders(parcel: Parcel, settings: RouteSettings, started: Transfer[]): void {
-    const state = this.#state;
     if (parcel.waiting.size === 0 || parcel.holders.size === 0) return;
-    const feeders = parcel.holders.common(state.idle, this.#begin()).map((i) => state.at(i));
+    const feeders = this.#feeders(parcel);
     if (feeders.length === 0) return;
     const { quick, slow } = this.#sorted(this.#free(parcel, settings));
     const good = feeders.filter((node) => node.level < slowFeeder && !this.#failsOften(node));
     this.#inChains(parcel, quick, good.length > 0 ? good : feeders, settings, started);
     this.#oneByOne(parcel, slow, feeders, started);
+  }
+
+  /** Who holds it and has room to give it; who may be dead is asked only where nobody else will ever have it. */
+  #feeders(parcel: Parcel): readonly NodeState[] {
+    const idle = parcel.holders.common(this.#state.idle, this.#begin()).map((i) => this.#state.at(i));
+    const alive = idle.filter(({ level }) => level < silentLevel);
+    if (alive.length > 0 || idle.length === 0 || parcel.rising > 0) return alive;
+    return this.#givers(parcel).some(({ level }) => level < silentLevel) ? [] : idle;
   }
 
   /** Evenly, among those who hold it and those who will soon. */
@@ -184,15 +191,14 @@ export class Routes {
     }
   }
 
-  /** Slow nodes alone, each from who has it: so they hold up nobody. Not from one that may be dead, if another has it. */
+  /** Slow nodes alone, each from who has it: so they hold up nobody. */
   #oneByOne(
     parcel: Parcel,
     nodes: readonly NodeState[],
     feeders: readonly NodeState[],
     started: Transfer[],
   ): void {
-    const sure = feeders.filter(({ level }) => level < silentLevel);
-    const slowestFirst = (sure.length > 0 ? sure : feeders).toSorted((a, b) => b.level - a.level);
+    const slowestFirst = feeders.toSorted((a, b) => b.level - a.level);
     let next = 0;
     for (const node of nodes) {
       for (let tried = 0; tried < slowestFirst.length; tried += 1) {

@@ -235,6 +235,62 @@ describe('a plan for a handful of nodes', () => {
   });
 });
 
+describe('a node that stopped giving', () => {
+  /** `c` gets one blob from one of two that hold it, and gives another to `d`; the other of the two feeds `e`. */
+  function begun() {
+    const [x, y] = blobsOf([large, large]) as [PlanBlob, PlanBlob];
+    const plan = planFor(
+      [],
+      [
+        ...['a', 'b'].map((name) => nodeOf(name, [], { has: [x.digest] })),
+        nodeOf('c', [x], { has: [y.digest] }),
+        nodeOf('d', [y]),
+        nodeOf('e', [x], { relays: false }),
+      ],
+      { limits: { concurrency: 1 } },
+    );
+    const started = starts(plan.next());
+    const to = (name: string) => {
+      const found = started.find((transfer) => transfer.kind === 'fetch' && transfer.to === name);
+      if (found?.kind !== 'fetch') throw new Error(`${name} gets nothing`);
+      return found;
+    };
+    const [stopped] = to('c').from;
+    const progress = (node: string, atMs: number) =>
+      plan.handle({ type: 'progress', transfer: to(node).id, node, offset: atMs * 1_000, atMs });
+    const cancelled = () => {
+      expect(plan.next()).toEqual([{ type: 'cancel', transfer: to('c').id }]);
+      const result = { ok: false, offset: 0, reason: 'route' } as const;
+      plan.handle({ type: 'transferEnded', transfer: to('c').id, hops: [{ node: 'c', result }] });
+    };
+    return { plan, x, to, progress, stopped, cancelled };
+  }
+
+  it('is not asked again while others who have it are merely busy', () => {
+    const { plan, to, progress, stopped, cancelled } = begun();
+    for (let atMs = 250; atMs <= 2_000; atMs += 250) for (const node of ['d', 'e']) progress(node, atMs);
+    cancelled();
+    expect(plan.next()).toEqual([]);
+    endWell(plan, to('e'));
+    const [again] = starts(plan.next());
+    expect(again).toMatchObject({ kind: 'fetch', to: 'c' });
+    expect(again?.from).not.toContain(stopped);
+  });
+
+  it('is blamed, and not the one that it gave to, of which more was heard', () => {
+    const { plan, x, to, progress, cancelled } = begun();
+    progress('c', 200);
+    progress('d', 400);
+    // Whoever tells of it was asleep
+    progress('e', 2_200);
+    cancelled();
+    plan.handle({ type: 'nodeReady', node: nodeOf('f', [x]) });
+    endWell(plan, to('e'));
+    const [again] = starts(plan.next());
+    expect(routeOf(again).toSorted()).toEqual(['c', 'f']);
+  });
+});
+
 describe('a node that seems to hang, and that no other node can reach', () => {
   it('gets from the source what all others hold', () => {
     const blobs = blobsOf([large]);

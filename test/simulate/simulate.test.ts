@@ -29,6 +29,12 @@ describe('the real plan over simulated links', () => {
     expect(result.again).toBeLessThanOrEqual(0.01);
   });
 
+  it('takes no longer when one in a hundred falls silent', () => {
+    const result = measured({ nodes: 1_000, failing: 0.01, silent: 1, seed: 2 });
+    expect(result.ratio).toBeLessThanOrEqual(1.25);
+    expect(result.again).toBeLessThanOrEqual(0.01);
+  });
+
   it.each([100, 1_000])('goes through chains that a request can name, for %i nodes', (nodes) => {
     const result = measured({ nodes });
     expect(result.longestRoute).toBeLessThanOrEqual(60);
