@@ -1,5 +1,11 @@
 import { Plan } from '../../src/distribute/plan.ts';
-import type { HopResult, PlanEvent, PlanOptions, Transfer } from '../../src/distribute/plan-types.ts';
+import {
+  type HopResult,
+  type PlanEvent,
+  type PlanOptions,
+  receivers,
+  type Transfer,
+} from '../../src/distribute/plan-types.ts';
 import { shareFairly } from './fair-shares.ts';
 import { linksOf, offsetAt, type Running, source } from './running.ts';
 import type { Scenario } from './scenario.ts';
@@ -145,7 +151,6 @@ class Simulation {
 
   #start(transfer: Transfer): void {
     const { model, nodes } = this.#scenario;
-    const names = transfer.kind === 'relay' ? transfer.route : [transfer.to];
     const fedBy =
       transfer.kind === 'fetch'
         ? transfer.from[0]
@@ -153,7 +158,7 @@ class Simulation {
           ? undefined
           : transfer.from.node;
     const feeder = fedBy === undefined ? source : this.#number(fedBy);
-    const route = names.map((name) => this.#number(name));
+    const route = receivers(transfer).map((name) => this.#number(name));
     const digest = transfer.blobs[0]?.digest ?? '';
     const size = transfer.blobs.reduce(
       (sum, blob) => sum + blob.size + (transfer.blobs.length > 1 ? model.requestBytes : 0),
