@@ -1,6 +1,9 @@
 import { withAgentHint } from '../distribute/without-agent.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
 
+/** What a node said, or why it did not. */
+export type Answered<Answer> = { answer: Answer; error?: never } | { answer?: never; error: ImgctlError };
+
 /**
  * Asks every node at once; an error is that node's answer, and so is silence for `withinMs`. Throws only when the
  * command is interrupted.
@@ -9,9 +12,7 @@ export async function askNodes<Node extends { readonly name: string }, Answer>(
   nodes: readonly Node[],
   ask: (node: Node, signal: AbortSignal) => Promise<Answer>,
   { signal, withinMs }: { readonly signal: AbortSignal; readonly withinMs?: number },
-): Promise<
-  ({ node: Node } & ({ answer: Answer; error?: never } | { answer?: never; error: ImgctlError }))[]
-> {
+): Promise<({ node: Node } & Answered<Answer>)[]> {
   return Promise.all(
     nodes.map(async (node) => {
       try {

@@ -11,11 +11,11 @@ import { silent, silentMs, unobtainable, unpullable, unreached } from './dispatc
 import type { HopEnd } from './hop-result.ts';
 import { type Customer, Order } from './order.ts';
 import { Plan } from './plan.ts';
-import type { PlanBlob, PlanNode, Transfer } from './plan-types.ts';
+import { type PlanBlob, type PlanNode, receivers, type Transfer } from './plan-types.ts';
+import { Receipts } from './receipts.ts';
+import { RollCall } from './roll-call.ts';
 import type { Turns } from './turns.ts';
 
-/** A better plan is worth waiting so long for nodes that have not answered yet, in milliseconds. */
-const gatherMs = 1_000;
 /**
  * The plan is told this often what time it is, in milliseconds: where nothing moves, nothing else tells it. As often the
  * clocks of nodes that wait for their turn are wound up: they do not stall.
@@ -53,21 +53,17 @@ export class Dispatch implements Disposable {
   readonly #plan: Plan;
   readonly #stops = new Map<string, Customer>();
   readonly #orders = new Map<string, Order>();
-  readonly #held = new Map<string, Set<Digest>>();
+  readonly #receipts = new Receipts();
   readonly #under = new Map<number, Underway>();
   readonly #heard = new Map<string, number>();
-  /** How much each node has of what it lacked, as far as it is known, in bytes. */
-  readonly #got = new Map<string, Map<Digest, number>>();
   /** Why a node did not get it from its registry, last. */
   readonly #unpulled = new Map<Digest, ImgctlError>();
   readonly #urls = new Map<string, string>();
-  readonly #known = new Set<string>();
+  readonly #rollCall: RollCall;
   /** What the plan knows the source to have. */
   readonly #offered: Set<Digest>;
   readonly #clock = new AwakeClock();
   readonly #ticking: NodeJS.Timeout;
-  #gathering: NodeJS.Timeout | undefined;
-  #gathered: boolean;
   #pumping = false;
 
   constructor(options: DispatchOptions) {
@@ -77,7 +73,8 @@ export class Dispatch implements Disposable {
     const offered = this.#blobsOf(layers.filter((digest) => options.turns?.holds(digest) !== true));
     this.#offered = new Set(offered.map(({ digest }) => digest));
     this.#plan = new Plan({ source: offered, relay, limits: { concurrency } });
-    this.#gathered = relay === 'off' || options.nodes.length < 2;
+    const waits = relay === 'auto' && options.nodes.length > 1;
+    this.#rollCall = new RollCall({ nodes: options.nodes, waits, onAnswer: () => this.#pump() });
     this.#ticking = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -86,16 +83,9 @@ export class Dispatch implements Disposable {
    * @throws ImgctlError why it was not, and the signal's reason
    */
   async bring(customer: Customer): Promise<void> {
-    const { name, lacks, has, relays, fetches, leads, signal } = customer;
+    const { name, lacks, relays, fetches, leads, signal } = customer;
     signal.throwIfAborted();
-    const held = this.#held.get(name) ?? new Set();
-    for (const digest of has) held.add(digest);
-    for (const { digest } of lacks) held.delete(digest);
-    // The answer to what it came for before may be on its way still
-    const got = this.#got.get(name) ?? new Map<Digest, number>();
-    for (const { digest, offset } of lacks) got.set(digest, offset);
-    this.#got.set(name, got);
-    this.#held.set(name, held);
+    const held = this.#receipts.come(customer);
     this.#stops.set(name, customer);
     const order = new Order(customer);
     this.#orders.set(name, order);
@@ -106,16 +96,15 @@ export class Dispatch implements Disposable {
     this.#offer(now.map(({ digest }) => digest));
     const hop = hopBytes({ node: name, url: customer.url, import: customer.handle.id });
     const pulls = registry === undefined || customer.pulls === true;
-    const node: PlanNode = { name, lacks: now, has: [...held], relays, fetches, leads, pulls, hopBytes: hop };
+    const node: PlanNode = { name, lacks: now, has: held, relays, fetches, leads, pulls, hopBytes: hop };
     this.#plan.handle({ type: 'nodeReady', node });
-    this.#known.add(name);
     // Its import may end well while others still get from it what it has
     const abort = () => {
       if (order.open.size > 0) this.#fail(name, signal.reason);
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      this.#gather();
+      this.#rollCall.answered(name);
       await order.done.promise;
     } finally {
       signal.removeEventListener('abort', abort);
@@ -126,11 +115,10 @@ export class Dispatch implements Disposable {
   /** A node lacks nothing, and has this to give to others. */
   holds(stop: Pick<Stop, 'name' | 'url'>, has: readonly Digest[]): void {
     const { name, url } = stop;
-    this.#held.set(name, new Set(has));
+    this.#receipts.holds(name, has);
     this.#urls.set(name, url);
     this.#plan.handle({ type: 'nodeReady', node: { name, lacks: [], has, relays: true, fetches: true } });
-    this.#known.add(name);
-    this.#gather();
+    this.#rollCall.answered(name);
   }
 
   /** What a node that lacks `lacks` may hold, and others want from it. */
@@ -150,9 +138,8 @@ export class Dispatch implements Disposable {
    */
   progress(node: string, digest: Digest, offset: number): void {
     const into = [...this.#under.values()].filter(
-      ({ transfer: { blobs, ...transfer } }) =>
-        blobs.some((blob) => blob.digest === digest) &&
-        (transfer.kind === 'fetch' ? transfer.to === node : transfer.route.includes(node)),
+      ({ transfer }) =>
+        transfer.blobs.some((blob) => blob.digest === digest) && receivers(transfer).includes(node),
     );
     const latest = into.at(-1);
     if (latest === undefined) return;
@@ -164,9 +151,8 @@ export class Dispatch implements Disposable {
     if (size !== undefined && offset >= size) {
       // It is there, verified: those behind it, or one that hangs, need not be waited for
       this.#arrived(node, [digest]);
-      const held = this.#held.get(node);
       for (const { transfer } of into)
-        if (transfer.blobs.every(({ digest }) => held?.has(digest)))
+        if (this.#receipts.hasAll(node, transfer.blobs))
           this.#plan.handle({ type: 'hopEnded', transfer: transfer.id, node, result: { ok: true } });
     }
     this.#pump();
@@ -174,14 +160,13 @@ export class Dispatch implements Disposable {
 
   /** The node will not come (again): nothing waits for it, and nothing goes through it. */
   gone(name: string): void {
-    if (this.#known.has(name) && this.#stops.has(name)) this.#plan.handle({ type: 'nodeFailed', node: name });
-    this.#known.add(name);
-    this.#gather();
+    if (this.#stops.has(name)) this.#plan.handle({ type: 'nodeFailed', node: name });
+    this.#rollCall.answered(name);
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#ticking);
-    clearTimeout(this.#gathering);
+    this.#rollCall[Symbol.dispose]();
     for (const { abort } of this.#under.values())
       abort.abort(new ImgctlError('interrupted', 'the import has ended'));
   }
@@ -213,23 +198,9 @@ export class Dispatch implements Disposable {
     }
   }
 
-  /** The first plan is made when all nodes are there, or after a while. */
-  #gather(): void {
-    if (this.#gathered || this.#options.nodes.every((name) => this.#known.has(name))) {
-      this.#gathered = true;
-      clearTimeout(this.#gathering);
-      this.#pump();
-      return;
-    }
-    this.#gathering ??= setTimeout(() => {
-      this.#gathered = true;
-      this.#pump();
-    }, gatherMs);
-  }
-
   /** Events that come together are planned for together. */
   #pump(): void {
-    if (this.#pumping || !this.#gathered) return;
+    if (this.#pumping || !this.#rollCall.isOver) return;
     this.#pumping = true;
     queueMicrotask(() => {
       this.#pumping = false;
@@ -283,11 +254,9 @@ export class Dispatch implements Disposable {
 
   /** What it has more than before came from the peer that the transfer has before it, if there is one. */
   #count(transfer: Transfer, node: string, digest: Digest, offset: number): void {
-    const got = this.#got.get(node);
-    const more = offset - (got?.get(digest) ?? 0);
-    if (more <= 0) return;
-    got?.set(digest, offset);
-    const isFirst = transfer.kind === 'relay' && transfer.from === 'source' && transfer.route[0] === node;
+    const more = this.#receipts.got(node, digest, offset);
+    if (more === 0) return;
+    const isFirst = transfer.from === 'source' && receivers(transfer)[0] === node;
     if (!isFirst) this.#stops.get(node)?.fetched(more);
     else if (this.#options.registry !== undefined) this.#stops.get(node)?.pulled?.(more);
   }
@@ -308,7 +277,7 @@ export class Dispatch implements Disposable {
     if (order === undefined || !blobs.some(({ digest }) => order.open.has(digest))) return;
     const [{ digest } = { digest: undefined }] = blobs;
     if (digest !== undefined && blobs.length === 1) this.#count(transfer, node, digest, result.offset ?? 0);
-    const at = digest === undefined ? 0 : (this.#got.get(node)?.get(digest) ?? 0);
+    const at = digest === undefined ? 0 : this.#receipts.offsetOf(node, digest);
     const inVain = digest !== undefined && !givenUp && order.triedInVain(digest, at);
     if (digest !== undefined && error !== undefined) order.ungiven.set(digest, error);
     if (error !== undefined && result.reason === 'source')
@@ -319,7 +288,7 @@ export class Dispatch implements Disposable {
   #arrived(node: string, digests: readonly Digest[]): void {
     const order = this.#orders.get(node);
     for (const digest of digests) {
-      this.#held.get(node)?.add(digest);
+      this.#receipts.arrived(node, digest);
       order?.open.delete(digest);
     }
     if (order?.open.size === 0) order.done.resolve();
@@ -329,16 +298,15 @@ export class Dispatch implements Disposable {
     this.#orders.get(name)?.done.reject(reason);
     this.#orders.delete(name);
     for (const { transfer, abort } of this.#under.values())
-      if ((transfer.kind === 'fetch' ? transfer.to : transfer.route[0]) === name)
-        abort.abort(new ImgctlError('interrupted', 'the node has failed'));
+      if (receivers(transfer)[0] === name) abort.abort(new ImgctlError('interrupted', 'the node has failed'));
     if (this.#stops.has(name)) this.#plan.handle({ type: 'nodeFailed', node: name });
     this.#pump();
   }
 
   #tellUnobtainable(): void {
-    const { registry, nodes } = this.#options;
+    const { registry } = this.#options;
     // One that has not come yet may pull it for the others
-    if (registry !== undefined && !nodes.every((name) => this.#known.has(name))) return;
+    if (registry !== undefined && !this.#rollCall.isComplete) return;
     for (const { node, digests } of this.#plan.unobtainable()) {
       const ungiven = this.#orders.get(node)?.ungiven;
       const digest = digests.find((digest) => ungiven?.has(digest)) ?? digests[0];
@@ -374,6 +342,6 @@ export class Dispatch implements Disposable {
 
 /** Whoever holds nobody up but itself: of these nothing else shows that they hang, or their store. */
 function fedAlone(transfer: Transfer): readonly string[] {
-  if (transfer.kind === 'fetch') return [transfer.to];
-  return transfer.from === 'source' ? transfer.route.slice(0, 1) : transfer.route;
+  const all = receivers(transfer);
+  return transfer.from === 'source' ? all.slice(0, 1) : all;
 }

@@ -79,6 +79,11 @@ export interface FetchTransfer extends TransferBase {
 
 export type Transfer = RelayTransfer | FetchTransfer;
 
+/** Who gets it, first to last. */
+export function receivers(transfer: Transfer): readonly string[] {
+  return transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
+}
+
 export type PlanAction =
   | { readonly type: 'start'; readonly transfer: Transfer }
   /** Stop it: its nodes go on by other routes. What they hold by then is to be told by `transferEnded`. */

@@ -1,10 +1,9 @@
 import type { Digest } from '../image/digest.ts';
-import { NodeSet } from './plan-node-set.ts';
 import { Pace } from './plan-pace.ts';
-import { type LooseBlob, makeParcels } from './plan-parcels.ts';
 import { Routes } from './plan-routes.ts';
-import { type Hop, type NodeState, type Parcel, PlanState, type TransferState } from './plan-state.ts';
-import type { HopResult, PlanAction, PlanBlob, PlanEvent, PlanNode, PlanOptions } from './plan-types.ts';
+import { type Hop, type NodeState, PlanState, type TransferState } from './plan-state.ts';
+import { Stock } from './plan-stock.ts';
+import type { HopResult, PlanAction, PlanEvent, PlanNode, PlanOptions } from './plan-types.ts';
 
 /**
  * A route names all nodes of a chain but the first, in a header that has its bounds (agent-api/relay.ts). Up to so many
@@ -42,11 +41,8 @@ export class Plan {
   readonly #state = new PlanState();
   readonly #routes: Routes;
   readonly #pace: Pace;
-  readonly #loose = new Map<Digest, LooseBlob>();
+  readonly #stock: Stock;
   readonly #cancels: number[] = [];
-  /** Somebody may lack them. */
-  readonly #open = new Set<Parcel>();
-  #order = 0;
   #changed = false;
   #plannedFor = -1;
   #easedMs = 0;
@@ -55,7 +51,8 @@ export class Plan {
     this.#options = options;
     this.#routes = new Routes(this.#state, options.seed ?? 0);
     this.#pace = new Pace(this.#state);
-    this.#sourceHas(options.source);
+    this.#stock = new Stock(this.#state);
+    this.#stock.sourceHas(options.source);
   }
 
   handle(event: PlanEvent): void {
@@ -66,13 +63,13 @@ export class Plan {
         this.#nodeReady(event.node);
         break;
       case 'nodeLacks':
-        this.#lacks(this.#node(event.node), event.blobs);
+        this.#stock.lacks(this.#node(event.node), event.blobs);
         break;
       case 'nodeFailed':
         this.#nodeFailed(this.#node(event.node));
         break;
       case 'sourceHas':
-        this.#sourceHas(event.blobs);
+        this.#stock.sourceHas(event.blobs);
         break;
       case 'progress':
         this.#progress(event.transfer, event.node, event.offset, event.atMs);
@@ -92,14 +89,13 @@ export class Plan {
   next(): readonly PlanAction[] {
     if (!this.#changed) return [];
     this.#changed = false;
-    this.#takeIn();
+    this.#stock.takeIn();
     this.#measure();
-    for (const parcel of this.#open) if (parcel.waiting.size === 0) this.#open.delete(parcel);
     const cancels = this.#cancels.splice(0).map((transfer) => ({ type: 'cancel' as const, transfer }));
     const { chainLength = longestChain, fedLength = chainLength } = this.#options.limits ?? {};
     const settings = { relay: this.#options.relay, chainLength, fedLength: Math.min(chainLength, fedLength) };
     const starts = this.#routes
-      .choose([...this.#open], settings)
+      .choose(this.#stock.waiting(), settings)
       .map((transfer) => ({ type: 'start' as const, transfer }));
     return [...cancels, ...starts];
   }
@@ -111,10 +107,7 @@ export class Plan {
 
   /** Nobody lacks anything, but nodes that failed, and nothing is under way. */
   get settled(): boolean {
-    if (this.#state.transfers.size > 0) return false;
-    for (const { lackers } of this.#loose.values()) if (lackers.size > 0) return false;
-    for (const { waiting } of this.#open) if (waiting.size > 0) return false;
-    return true;
+    return this.#state.transfers.size === 0 && !this.#stock.isLacked;
   }
 
   /**
@@ -122,10 +115,10 @@ export class Plan {
    * vain to give to, who has it can give it when `nodeReady` tells of that node anew.
    */
   unobtainable(): { readonly node: string; readonly digests: readonly Digest[] }[] {
-    this.#takeIn();
+    this.#stock.takeIn();
     if (this.#state.transfers.size > 0) return [];
     const lost = new Map<string, Digest[]>();
-    for (const parcel of this.#open) {
+    for (const parcel of this.#stock.waiting()) {
       const { waiting, holders, blobs } = parcel;
       const shared = this.#options.relay === 'auto';
       const lacking = waiting.common(waiting).map((index) => this.#state.at(index));
@@ -160,42 +153,8 @@ export class Plan {
     Object.assign(node, { phase: 'ready', relays, fetches, leads, pulls, hopBytes });
     Object.assign(node, { unreached: 0, pulledInVain: 0, slowOut: false });
     this.#state.ready += 1;
-    this.#forget(node);
-    for (const digest of has) this.#holds(node, digest);
-    this.#lacks(node, lacks);
-    if (has.length > 0) this.#holdsWholeParcels(node, new Set(has));
+    this.#stock.restate(node, has, lacks);
     this.#state.weigh(node);
-  }
-
-  #lacks(node: NodeState, blobs: PlanNode['lacks']): void {
-    if (node.phase === 'failed') return;
-    for (const { digest, size, offset } of blobs) {
-      const parcel = this.#state.parcelOf.get(digest);
-      if (parcel !== undefined) {
-        parcel.holders.delete(node.index);
-        if (node.into.has(parcel)) continue;
-        parcel.waiting.add(node.index);
-        this.#open.add(parcel);
-        if (parcel.blobs.length === 1 && offset > 0) parcel.offsets.set(node.index, offset);
-        continue;
-      }
-      const blob = this.#blob(digest, size);
-      blob.holders.delete(node.index);
-      blob.lackers.add(node.index);
-      if (offset > 0) blob.offsets.set(node.index, offset);
-    }
-  }
-
-  #holds(node: NodeState, digest: Digest): void {
-    if (!node.relays || this.#state.parcelOf.has(digest)) return;
-    this.#blob(digest, 0).holders.add(node.index);
-  }
-
-  #holdsWholeParcels(node: NodeState, has: ReadonlySet<Digest>): void {
-    if (!node.relays) return;
-    for (const parcel of this.#state.parcels)
-      if (!parcel.waiting.has(node.index) && parcel.blobs.every(({ digest }) => has.has(digest)))
-        parcel.holders.add(node.index);
   }
 
   #nodeFailed(node: NodeState): void {
@@ -206,30 +165,7 @@ export class Plan {
     // Others may still give it what it fetches
     for (const hop of [...node.out])
       if (hop.senders.every(({ phase }) => phase === 'failed')) this.#lostFrom(hop);
-    this.#forget(node);
-  }
-
-  #forget({ index }: NodeState): void {
-    for (const { waiting, holders, offsets, unpulled } of this.#state.parcels) {
-      waiting.delete(index);
-      unpulled.delete(index);
-      holders.delete(index);
-      offsets.delete(index);
-    }
-    for (const { lackers, holders, offsets } of this.#loose.values()) {
-      lackers.delete(index);
-      holders.delete(index);
-      offsets.delete(index);
-    }
-  }
-
-  #sourceHas(blobs: readonly PlanBlob[]): void {
-    for (const { digest, size } of blobs) {
-      const parcel = this.#state.parcelOf.get(digest);
-      if (parcel === undefined)
-        Object.assign(this.#blob(digest, size), { fromSource: true, order: this.#order++ });
-      else if (parcel.blobs.length === 1) parcel.fromSource = true;
-    }
+    this.#stock.forget(node);
   }
 
   #progress(id: number, name: string, offset: number, atMs: number): void {
@@ -297,10 +233,7 @@ export class Plan {
   #lostRoute(hop: Hop): void {
     const { node, transfer } = hop;
     if (!this.#dropHop(hop) || node.phase === 'failed') return;
-    const { parcel } = transfer;
-    parcel.waiting.add(node.index);
-    this.#open.add(parcel);
-    if (parcel.blobs.length === 1 && hop.offset > 0) parcel.offsets.set(node.index, hop.offset);
+    this.#stock.awaits(node, transfer.parcel, hop.offset);
   }
 
   #lostFrom(first: Hop): void {
@@ -314,21 +247,6 @@ export class Plan {
     return dropped;
   }
 
-  /** What became known since the last time is put into parcels. */
-  #takeIn(): void {
-    const blobs = [...this.#loose.values()].filter(({ lackers }) => lackers.size > 0);
-    if (blobs.length === 0) return;
-    const parcels = makeParcels(blobs, this.#state.parcels.length);
-    for (const parcel of parcels) {
-      this.#state.parcels.push(parcel);
-      this.#open.add(parcel);
-      for (const { digest } of parcel.blobs) {
-        this.#state.parcelOf.set(digest, parcel);
-        this.#loose.delete(digest);
-      }
-    }
-  }
-
   /** How long chains are, and how much runs at once, for as many nodes as there are. */
   #measure(): void {
     if (this.#plannedFor === this.#state.ready) return;
@@ -339,22 +257,6 @@ export class Plan {
     if (capacity === this.#state.capacity) return;
     this.#state.capacity = capacity;
     for (const node of this.#state.nodes) this.#state.weigh(node);
-  }
-
-  #blob(digest: Digest, size: number): LooseBlob {
-    const known = this.#loose.get(digest);
-    if (known !== undefined) return Object.assign(known, { size: Math.max(known.size, size) });
-    const blob: LooseBlob = {
-      digest,
-      size,
-      fromSource: false,
-      order: 1e9 + this.#order++,
-      lackers: new NodeSet(),
-      holders: new NodeSet(),
-      offsets: new Map(),
-    };
-    this.#loose.set(digest, blob);
-    return blob;
   }
 
   #node(name: string): NodeState {

@@ -1,5 +1,6 @@
 import { digestHex } from '../../src/image/digest.ts';
 import { imageOf, indexOf, type TestBlob, type TestImage } from '../support/blobs.ts';
+import { ustarOf } from '../support/ustar.ts';
 
 /** Archives in memory, as tools write them. */
 
@@ -7,7 +8,7 @@ import { imageOf, indexOf, type TestBlob, type TestImage } from '../support/blob
 export function ociArchive(image: TestImage, name: string): Buffer {
   const target = { ...image.target, annotations: { 'io.containerd.image.name': name } };
   const index = indexOf([], [target]).index.bytes;
-  return tarOfFiles([
+  return ustarOf([
     ['oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')],
     ...image.blobs.map(
       ({ descriptor, bytes }) => [`blobs/sha256/${digestHex(descriptor.digest)}`, bytes] as const,
@@ -34,7 +35,7 @@ export function bundleArchive(
   ];
   const documents = [image.manifest, image.config];
   const others = image.blobs.filter((blob) => !documents.includes(blob));
-  return tarOfFiles([
+  return ustarOf([
     ['oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')],
     ['index.json', Buffer.from(JSON.stringify(index))],
     ['manifest.json', Buffer.from(JSON.stringify(saved))],
@@ -52,7 +53,7 @@ export function layoutOf(images: readonly (readonly [name: string | undefined, i
   const blobs = new Map(
     images.flatMap(([, image]) => image.blobs).map((blob) => [blob.descriptor.digest, blob]),
   );
-  return tarOfFiles([
+  return ustarOf([
     ['oci-layout', Buffer.from('{"imageLayoutVersion":"1.0.0"}')],
     ...[...blobs].map(([digest, { bytes }]) => [`blobs/sha256/${digestHex(digest)}`, bytes] as const),
     ['index.json', indexOf([], targets).index.bytes],
@@ -61,25 +62,4 @@ export function layoutOf(images: readonly (readonly [name: string | undefined, i
 
 export function smallArchive(name = 'docker.io/library/app:1'): Buffer {
   return ociArchive(imageOf(['bottom', 'top']), name);
-}
-
-function tarOfFiles(files: readonly (readonly [name: string, content: Uint8Array])[]): Buffer {
-  return Buffer.concat([...files.flatMap(([name, content]) => member(name, content)), Buffer.alloc(1024)]);
-}
-
-/** POSIX ustar. */
-function member(name: string, content: Uint8Array): Uint8Array[] {
-  const header = Buffer.alloc(512);
-  header.write(name, 0, 100);
-  header.write('0000644\0', 100);
-  header.write('0000000\0', 108);
-  header.write('0000000\0', 116);
-  header.write(`${content.byteLength.toString(8).padStart(11, '0')}\0`, 124);
-  header.write('00000000000\0', 136);
-  header.write('        ', 148);
-  header.write('0', 156);
-  header.write('ustar\u000000', 257);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return [header, content, Buffer.alloc((512 - (content.byteLength % 512)) % 512)];
 }

@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Descriptor } from '../../src/image/descriptor.ts';
 import { ociLayout, randomImage, tarOf } from '../support/archives.ts';
 import { runCli } from '../support/cli.ts';
-import { type ContainerdDaemon, startContainerd } from '../support/containerd/daemon.ts';
+import { withContainerd } from '../support/containerd/with-containerd.ts';
 import { busyboxDockerArchive, busyboxOciArchive } from '../support/images.ts';
 import { describeContainerd } from '../support/require-containerd.ts';
 import { cosignSignature } from '../support/signatures.ts';
@@ -20,24 +19,14 @@ const names = [
 ];
 
 describeContainerd('a bundle', (generation) => {
-  let daemon: ContainerdDaemon;
-  let dir: string;
-
-  beforeAll(async () => {
-    daemon = await startContainerd(generation);
-    dir = await mkdtemp(join(tmpdir(), 'imgctl-bundle-containerd-'));
-  });
-  afterAll(async () => {
-    await daemon?.stop();
-    if (dir) await rm(dir, { recursive: true, force: true });
-  });
+  const here = withContainerd(generation);
 
   /** An archive with a signature of the image of `hello`, and another that refers to it. */
   async function signatures(): Promise<string> {
     const index = JSON.parse(execFileSync('tar', ['-xOf', hello, 'index.json']).toString());
     const target: Descriptor = index.manifests[0];
     const tag = `${target.digest.replace(':', '-')}.sig`;
-    const path = join(dir, 'signatures.tar');
+    const path = join(here.directory, 'signatures.tar');
     const members = ociLayout([
       { image: await randomImage(), name: 'unused:1' },
       { image: cosignSignature({ by: 'tag' }), annotations: { 'org.opencontainers.image.ref.name': tag } },
@@ -51,30 +40,30 @@ describeContainerd('a bundle', (generation) => {
     const sources = [
       hello,
       await signatures(),
-      await busyboxOciArchive(dir, { tag: 'docker.io/library/busybox-test:1' }),
-      await busyboxDockerArchive(dir, { tag: 'registry.example.com/box:2' }),
+      await busyboxOciArchive(here.directory, { tag: 'docker.io/library/busybox-test:1' }),
+      await busyboxDockerArchive(here.directory, { tag: 'registry.example.com/box:2' }),
     ];
-    const manifests = join(dir, 'app.yaml');
+    const manifests = join(here.directory, 'app.yaml');
     await writeFile(
       manifests,
       names.map((name) => `---\nkind: Pod\nspec: {containers: [{image: '${name}'}]}\n`).join(''),
     );
-    const bundle = join(dir, 'bundle.tar.zst');
+    const bundle = join(here.directory, 'bundle.tar.zst');
     const from = sources.flatMap((source) => ['--from-archive', source]);
     const made = await runCli(['bundle', 'create', '-f', manifests, ...from, '-o', bundle]);
     expect(made).toMatchObject({ status: 0, stderr: '' });
 
     // The tool of 1.6 and 1.7 takes none that is compressed
-    const plain = join(dir, 'bundle.tar');
+    const plain = join(here.directory, 'bundle.tar');
     expect((await runCli(['bundle', 'create', '-f', manifests, ...from, '-o', plain])).status).toBe(0);
     const { stdout } = await runCli(['bundle', 'inspect', plain, '-o', 'json']);
     expect(JSON.parse(stdout).attached).toHaveLength(2);
-    const taken = await daemon.ctr(['-n', 'taken', 'images', 'import', plain]);
+    const taken = await here.daemon.ctr(['-n', 'taken', 'images', 'import', plain]);
     expect(taken).toMatchObject({ status: 0, stderr: '' });
     const own = await runCli([
       'ctr',
       '-a',
-      daemon.socket,
+      here.daemon.socket,
       '-n',
       'own',
       'image',
@@ -89,7 +78,7 @@ describeContainerd('a bundle', (generation) => {
     });
     for (const namespace of ['taken', 'own']) {
       // A signature is no image, to nobody
-      const listed = await daemon.ctr(['-n', namespace, 'images', 'ls', '-q']);
+      const listed = await here.daemon.ctr(['-n', namespace, 'images', 'ls', '-q']);
       expect(
         listed.stdout
           .trim()
@@ -97,9 +86,11 @@ describeContainerd('a bundle', (generation) => {
           .filter((name) => !name.includes('@')),
       ).toEqual(names);
       const [greets, ...boxes] = names as [string, ...string[]];
-      expect(await daemon.runContainer(namespace, greets, ['/hello'])).toContain('Hello from an image');
+      expect(await here.daemon.runContainer(namespace, greets, ['/hello'])).toContain('Hello from an image');
       for (const box of boxes)
-        expect(await daemon.runContainer(namespace, box, ['/bin/busybox', 'echo', box])).toBe(`${box}\n`);
+        expect(await here.daemon.runContainer(namespace, box, ['/bin/busybox', 'echo', box])).toBe(
+          `${box}\n`,
+        );
     }
   });
 });

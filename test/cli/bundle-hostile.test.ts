@@ -1,13 +1,8 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Descriptor } from '../../src/image/descriptor.ts';
 import { mediaTypes } from '../../src/image/media-types.ts';
-import { signContent } from '../../src/trust/minisign.ts';
-import { newKeyPair, readSecretKey, type SecretKey } from '../../src/trust/minisign-key.ts';
-import { ImagesNode, tagsIn } from '../agent/images-dir/images-node.ts';
 import {
   blobMembers,
   blobOf,
@@ -18,11 +13,11 @@ import {
   type TarMember,
   tarOf,
 } from '../support/archives.ts';
-import { runHere } from '../support/run-here.ts';
+import { BundleDoors, type Tried } from './bundle-doors.ts';
 
 /**
- * Bundles that somebody made to do harm, through each door that a bundle has: shown, verified, imported with a key, and put
- * into the images directory of an agent that has the key. The layout is signed; what stands beside is the attacker's.
+ * Bundles that somebody made to do harm, through each door that a bundle has. The layout is signed; what stands beside is
+ * the attacker's.
  */
 
 const name = 'registry.example.com/shop/app:1';
@@ -30,25 +25,11 @@ const app = await randomImage({ seed: 'app' });
 const evil = await randomImage({ seed: 'evil' });
 const layer = app.layers[0]?.descriptor ?? app.target;
 
-let dir: string;
-let key: SecretKey;
-/** What is imported into, and one with an images directory and the key. */
-let target: ImagesNode;
-let node: ImagesNode;
+let doors: BundleDoors;
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'imgctl-bundle-hostile-'));
-  const { publicText, secretText } = await newKeyPair();
-  writeFileSync(join(dir, 'key.pub'), publicText);
-  writeFileSync(join(dir, 'key'), secretText);
-  key = await readSecretKey(join(dir, 'key'));
-  target = await ImagesNode.start();
-  writeFileSync(join(dir, 'token'), target.agent.token, { mode: 0o600 });
-  node = await ImagesNode.start({ settings: { imagesDirVerifyKey: join(dir, 'key.pub') } });
+  doors = await BundleDoors.open();
 });
-afterAll(async () => {
-  await Promise.all([target, node].map((each) => each?.[Symbol.asyncDispose]()));
-  rmSync(dir, { recursive: true, force: true });
-});
+afterAll(() => doors?.[Symbol.asyncDispose]());
 
 type Index = { manifests: Descriptor[]; annotations?: Record<string, string> };
 
@@ -57,12 +38,8 @@ function signed(change: (index: Index) => object = (index) => index, images = [{
   return ociLayout(images).flatMap((member): TarMember[] => {
     if (member.name !== 'index.json') return [member];
     const body = JSON.stringify(change(JSON.parse(String(member.body)) as Index));
-    return [{ ...member, body }, signatureOf(body)];
+    return [{ ...member, body }, doors.signatureOf(body)];
   });
-}
-
-function signatureOf(index: string): TarMember {
-  return { name: 'index.json.minisig', body: signContent(Buffer.from(index), key, 'of a test') };
 }
 
 const evilIndex = JSON.stringify({
@@ -105,40 +82,7 @@ function nested(depth: number) {
   return image;
 }
 
-let cases = 0;
-
-/** What is said of an archive at each door, plain and compressed; `tags`: what the stores have got by now. */
-async function tried(archive: Buffer) {
-  cases += 1;
-  const forms = { plain: archive, packed: zstdCompressSync(archive) };
-  const results: Record<string, { status: number; told: string }> = {};
-  const inDirectory = Object.entries(forms).map(async ([form, bytes]) => {
-    const file = `${cases}-${form}.tar`;
-    writeFileSync(node.path(file), bytes);
-    const { state, images, error } = await node.file(file, (one) => ['ready', 'failed'].includes(one.state));
-    const isReady = state === 'ready' && images.every((image) => image.state === 'ready');
-    const told = `[${error?.code ?? 'none'}] ${error?.message ?? ''}`;
-    results[`directory ${form}`] = { status: isReady ? 0 : 1, told };
-  });
-  const trust = ['--token-file', join(dir, 'token'), '--verify-key', join(dir, 'key.pub')];
-  const to = ['--nodes', target.agent.url.host, ...trust];
-  for (const [form, bytes] of Object.entries(forms)) {
-    const file = join(dir, `${form}.tar`);
-    writeFileSync(file, bytes);
-    for (const [door, args] of Object.entries({
-      inspect: ['bundle', 'inspect', file],
-      verify: ['bundle', 'verify', file, '--verify-key', join(dir, 'key.pub')],
-      import: ['images', 'import', file, ...to],
-    })) {
-      const { status, stdout, stderr } = await runHere(args);
-      results[`${door} ${form}`] = { status, told: stdout + stderr };
-    }
-  }
-  await Promise.all(inDirectory);
-  return { results, tags: [...(await tagsIn(target.store)), ...(await tagsIn(node.store))] };
-}
-
-const statuses = (results: Awaited<ReturnType<typeof tried>>['results'], but = /^$/) =>
+const statuses = (results: Tried, but = /^$/) =>
   Object.fromEntries(
     Object.entries(results)
       .filter(([door]) => !but.test(door))
@@ -202,7 +146,10 @@ describe('is refused at every door that has the key:', () => {
     [
       'a signature over another index',
       'signature_invalid',
-      () => [...signed().filter((member) => member.name !== 'index.json.minisig'), signatureOf(evilIndex)],
+      () => [
+        ...signed().filter((member) => member.name !== 'index.json.minisig'),
+        doors.signatureOf(evilIndex),
+      ],
     ],
     [
       'an index out of the archive',
@@ -277,7 +224,7 @@ describe('is refused at every door that has the key:', () => {
     ],
   ])('%s', async (_, code, make, but = code === 'signature_invalid' ? /inspect/ : /^$/) => {
     const made = await make();
-    const { results, tags } = await tried(Buffer.isBuffer(made) ? made : await tarOf(made));
+    const { results, tags } = await doors.try(Buffer.isBuffer(made) ? made : await tarOf(made));
     const seen = statuses(results, but);
     expect(results['directory packed']?.status).not.toBe(0);
     expect(new Set(Object.values(seen)), JSON.stringify(seen, undefined, 1)).toEqual(new Set([code]));
@@ -314,7 +261,7 @@ describe('does no harm:', () => {
     ],
     ['another image that no index names', () => [...signed(), ...evilBlobs]],
   ])('%s', async (_, make) => {
-    const { results, tags } = await tried(await tarOf(make()));
+    const { results, tags } = await doors.try(await tarOf(make()));
     const seen = statuses(results, /inspect/);
     expect(new Set(Object.values(seen)), JSON.stringify(seen, undefined, 1)).toEqual(new Set(['taken']));
     expect(new Set(tags)).toEqual(new Set([name]));
@@ -347,7 +294,7 @@ describe('a blob', () => {
     const tag = `registry.example.com/${what.replaceAll(/\W/g, '')}:1`;
     const [first, second] = blobMembers(image.layers) as [TarMember, TarMember];
     const members = signed(undefined, [{ image, name: tag }]);
-    const { results, tags } = await tried(
+    const { results, tags } = await doors.try(
       await tarOf(changed(first.name, (member) => change(member, second), members)),
     );
     for (const form of ['plain', 'packed']) {
@@ -468,7 +415,7 @@ describe('control bytes', () => {
       ],
     ],
   ])('%s reach no terminal', async (_, make) => {
-    const { results } = await tried(await tarOf(make()));
+    const { results } = await doors.try(await tarOf(make()));
     for (const [door, { told }] of Object.entries(results))
       expect(told.replaceAll('\n', ''), door).not.toMatch(/\p{Cc}/u);
   });

@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { runCli } from '../support/cli.ts';
-import { type ContainerdDaemon, startContainerd } from '../support/containerd/daemon.ts';
+import { withContainerd } from '../support/containerd/with-containerd.ts';
 import { describeContainerd } from '../support/require-containerd.ts';
 
 const run = promisify(execFile);
@@ -16,19 +14,9 @@ const name = 'docker.io/imgctl/hello:1.0';
 const greeting = 'Hello from an image that no registry has seen.\n';
 
 describeContainerd('imgctl ctr', (generation) => {
-  let daemon: ContainerdDaemon;
-  let dir: string;
+  const here = withContainerd(generation);
 
-  beforeAll(async () => {
-    daemon = await startContainerd(generation);
-    dir = await mkdtemp(join(tmpdir(), 'imgctl-ctr-test-'));
-  });
-  afterAll(async () => {
-    await daemon?.stop();
-    if (dir) await rm(dir, { recursive: true, force: true });
-  });
-
-  const ctr = (...args: string[]) => runCli(['ctr', '-a', daemon.socket, ...args]);
+  const ctr = (...args: string[]) => runCli(['ctr', '-a', here.daemon.socket, ...args]);
   const names = async (namespace: string) =>
     (await ctr('i', 'ls', '-q', '-n', namespace)).stdout.split('\n').filter((line) => line !== '');
 
@@ -36,19 +24,19 @@ describeContainerd('imgctl ctr', (generation) => {
     expect(await ctr('images', 'import', hello, '--output', 'json')).toMatchObject({ status: 0, stderr: '' });
     expect(await names('k8s.io')).toEqual([name]);
     expect(await ctr('image', 'tag', name, 'other.example/hello:2')).toMatchObject({ status: 0 });
-    const archive = join(dir, 'exported.tar');
+    const archive = join(here.directory, 'exported.tar');
     const exported = await ctr('image', 'export', archive, 'imgctl/hello:1.0', 'other.example/hello:2');
     expect(exported).toMatchObject({ status: 0, stderr: '' });
     expect(await ctr('image', 'del', name, 'other.example/hello:2')).toMatchObject({ status: 0 });
     expect(await names('k8s.io')).toEqual([]);
     expect(await ctr('image', 'import', archive)).toMatchObject({ status: 0 });
     expect(await names('k8s.io')).toEqual([name, 'other.example/hello:2']);
-    expect(await daemon.runContainer('k8s.io', name, ['/hello'])).toBe(greeting);
+    expect(await here.daemon.runContainer('k8s.io', name, ['/hello'])).toBe(greeting);
   });
 
   it("exports through a pipe what containerd's own tool takes", async () => {
     expect(await ctr('-n', 'piped', 'image', 'import', hello)).toMatchObject({ status: 0 });
-    const archive = join(dir, 'piped.tar');
+    const archive = join(here.directory, 'piped.tar');
     await run(
       'sh',
       [
@@ -58,7 +46,7 @@ describeContainerd('imgctl ctr', (generation) => {
         bin,
         'ctr',
         '-a',
-        daemon.socket,
+        here.daemon.socket,
         '-n',
         'piped',
         'i',
@@ -70,11 +58,11 @@ describeContainerd('imgctl ctr', (generation) => {
         env: { ...process.env, ARCHIVE: archive },
       },
     );
-    const taken = await daemon.ctr(['-n', 'taken', 'images', 'import', archive]);
+    const taken = await here.daemon.ctr(['-n', 'taken', 'images', 'import', archive]);
     expect(taken.stderr).toBe('');
     expect(taken.status).toBe(0);
     expect(await names('taken')).toEqual([name]);
-    expect(await daemon.runContainer('taken', name, ['/hello'])).toBe(greeting);
+    expect(await here.daemon.runContainer('taken', name, ['/hello'])).toBe(greeting);
   });
 
   it('says that a name is not there, and which', async () => {

@@ -1,54 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { ImportHandle } from '../../src/agent-api/import-node.ts';
-import { Dispatch } from '../../src/distribute/dispatch.ts';
-import { digestOf } from '../../src/image/digest.ts';
-import { SourceCheck } from '../../src/transfer/source-check.ts';
-import { WireEncoding } from '../../src/transfer/wire-encoding.ts';
-import { memorySource } from '../support/memory-source.ts';
+import { customer, dispatchOf, missingLayers, untilAborted } from './test-dispatch.ts';
+
+const large = 64 * 1024 * 1024;
+
+/** Counts the bytes that each node is said to have got from its peers. */
+function countFetched() {
+  const fetched = new Map<string, number>();
+  const by = (name: string) => ({
+    fetched: (bytes: number) => void fetched.set(name, (fetched.get(name) ?? 0) + bytes),
+  });
+  return { fetched, by };
+}
 
 /** What two nodes are said to have got from each other when their events tell of every blob, and no answer comes. */
 async function countedByEvents(size: number): Promise<readonly number[]> {
-  const blobs = Array.from({ length: 6 }, (_, i) => ({
-    digest: digestOf(Buffer.from(`layer ${i}`)),
-    mediaType: 'application/octet-stream',
-    size,
-    offset: 0,
-  }));
-  const source = { ...memorySource([], []), sizeOf: () => size };
+  const blobs = missingLayers(6, size);
   const nodes = ['a', 'b'];
-  const { signal } = new AbortController();
-  using dispatch = new Dispatch({
-    source,
-    check: new SourceCheck(source),
-    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
-    nodes,
-    layers: blobs.map(({ digest }) => digest),
-    relay: 'auto',
-    signal,
-  });
-  const fetched = new Map<string, number>();
-  for (const name of nodes) {
-    const put = (...[, , stop]: Parameters<ImportHandle['put']>) =>
-      new Promise<never>((_, reject) => stop?.addEventListener('abort', () => reject(stop.reason)));
-    dispatch
-      .bring({
-        name,
-        url: `http://${name}:1`,
-        handle: { id: name, put } as unknown as ImportHandle,
-        lacks: blobs,
-        has: [],
-        relays: true,
-        fetches: true,
-        leads: false,
-        zstd: false,
-        signal,
-        sent: () => {},
-        touch: () => {},
-        fetched: (bytes) => fetched.set(name, (fetched.get(name) ?? 0) + bytes),
-      })
-      .catch(() => {});
-  }
+  using dispatch = dispatchOf(blobs, { nodes });
+  const { fetched, by } = countFetched();
+  const put: ImportHandle['put'] = (_blob, _body, stop) => untilAborted(stop);
+  for (const name of nodes) dispatch.bring(customer(name, blobs, { put }, by(name))).catch(() => {});
   for (let turn = 0; turn < 12; turn += 1) {
     await sleep(5);
     // Twice is once: an event may be told again
@@ -58,7 +31,7 @@ async function countedByEvents(size: number): Promise<readonly number[]> {
   return nodes.map((name) => (fetched.get(name) ?? 0) / size);
 }
 
-it.each([100, 64 * 1024 * 1024])(
+it.each([100, large])(
   'what a node got from its peers is counted by its events, once, whether or not the answer comes (blobs of %i bytes)',
   async (size) => {
     const [a = 0, b = 0] = await countedByEvents(size);
@@ -68,87 +41,44 @@ it.each([100, 64 * 1024 * 1024])(
 );
 
 it('what a node got along a chain that another node feeds is counted once', async () => {
-  const size = 64 * 1024 * 1024;
-  const digest = digestOf(Buffer.from('layer'));
-  const source = { ...memorySource([], []), sizeOf: () => undefined };
+  const layers = missingLayers(1, large);
   const nodes = ['a', 'b'];
-  const { signal } = new AbortController();
-  using dispatch = new Dispatch({
-    source,
-    check: new SourceCheck(source),
-    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
-    nodes,
-    layers: [digest],
-    relay: 'auto',
-    signal,
-  });
-  dispatch.holds({ name: 'holder', url: 'http://holder:1' }, [digest]);
-  const fetched = new Map<string, number>();
+  using dispatch = dispatchOf(layers, { nodes, inSource: false });
+  dispatch.holds(
+    { name: 'holder', url: 'http://holder:1' },
+    layers.map(({ digest }) => digest),
+  );
+  const { fetched, by } = countFetched();
   const fetch: ImportHandle['fetch'] = async (_blob, from, _signal, options) => ({
-    received: size,
-    from: from.map((url) => ({ url, bytes: size })),
+    received: large,
+    from: from.map((url) => ({ url, bytes: large })),
     relay: options?.relay.map(({ node }) => ({ node, ok: true })) ?? [],
   });
   await Promise.all(
-    nodes.map((name) =>
-      dispatch.bring({
-        name,
-        url: `http://${name}:1`,
-        handle: { id: name, fetch } as unknown as ImportHandle,
-        lacks: [{ digest, mediaType: '', size, offset: 0 }],
-        has: [],
-        relays: true,
-        fetches: true,
-        leads: true,
-        zstd: false,
-        signal,
-        sent: () => {},
-        touch: () => {},
-        fetched: (bytes) => fetched.set(name, (fetched.get(name) ?? 0) + bytes),
-      }),
-    ),
+    nodes.map((name) => dispatch.bring(customer(name, layers, { fetch }, { leads: true, ...by(name) }))),
   );
-  expect(Object.fromEntries(fetched)).toEqual({ a: size, b: size });
+  expect(Object.fromEntries(fetched)).toEqual({ a: large, b: large });
 });
 
 it('a blob whose answer comes after its node has come for more is counted once', async () => {
-  const size = 64 * 1024 * 1024;
-  const [first, second] = ['first', 'second'].map((name) => digestOf(Buffer.from(name)));
-  if (first === undefined || second === undefined) throw new Error('no digests');
-  const source = { ...memorySource([], []), sizeOf: () => undefined };
-  const { signal } = new AbortController();
-  using dispatch = new Dispatch({
-    source,
-    check: new SourceCheck(source),
-    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
-    nodes: ['a'],
-    layers: [first, second],
-    relay: 'auto',
-    signal,
-  });
-  dispatch.holds({ name: 'holder', url: 'http://holder:1' }, [first, second]);
-  let fetched = 0;
+  const [first, second] = missingLayers(2, large);
+  if (first === undefined || second === undefined) throw new Error('no layers');
+  using dispatch = dispatchOf([first, second], { nodes: ['a'], inSource: false });
+  dispatch.holds({ name: 'holder', url: 'http://holder:1' }, [first.digest, second.digest]);
+  const { fetched, by } = countFetched();
   const late = Promise.withResolvers<void>();
   const fetch: ImportHandle['fetch'] = async ({ digest }, from) => {
-    if (digest === first) await late.promise;
-    return { received: size, from: from.map((url) => ({ url, bytes: size })) };
+    if (digest === first.digest) await late.promise;
+    return { received: large, from: from.map((url) => ({ url, bytes: large })) };
   };
-  const bring = (digest: typeof first) =>
-    dispatch.bring({
-      ...{ name: 'a', url: 'http://a:1', handle: { id: 'a', fetch } as unknown as ImportHandle, signal },
-      ...{ lacks: [{ digest, mediaType: '', size, offset: 0 }], has: [], relays: true, fetches: true },
-      ...{ leads: false, zstd: false, sent: () => {}, touch: () => {} },
-      fetched: (bytes) => {
-        fetched += bytes;
-      },
-    });
+  const bring = (layer: typeof first) => dispatch.bring(customer('a', [layer], { fetch }, by('a')));
   const brought = bring(first);
   await sleep(5);
-  dispatch.progress('a', first, size);
+  dispatch.progress('a', first.digest, large);
   await brought;
   const more = bring(second);
   late.resolve();
   await more;
   await sleep(5);
-  expect(fetched).toBe(2 * size);
+  expect(fetched.get('a')).toBe(2 * large);
 });

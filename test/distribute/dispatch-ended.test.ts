@@ -1,12 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { ImportHandle } from '../../src/agent-api/import-node.ts';
-import { Dispatch } from '../../src/distribute/dispatch.ts';
 import { ImgctlError } from '../../src/errors.ts';
-import { digestOf } from '../../src/image/digest.ts';
-import { SourceCheck } from '../../src/transfer/source-check.ts';
-import { WireEncoding } from '../../src/transfer/wire-encoding.ts';
-import { memorySource } from '../support/memory-source.ts';
+import { customer, dispatchOf, missingLayers } from './test-dispatch.ts';
 
 interface Brought {
   readonly handle: Partial<ImportHandle>;
@@ -15,41 +11,15 @@ interface Brought {
 
 /** Two layers of a registry, for a node that pulls and one whose agent is older. */
 function twoNodes(size: number) {
-  const blobs = ['one', 'two'].map((layer) => ({
-    digest: digestOf(Buffer.from(layer)),
-    mediaType: 'application/octet-stream',
-    size,
-    offset: 0,
-  }));
-  const source = { ...memorySource([], []), sizeOf: () => size };
-  const { signal } = new AbortController();
-  const dispatch = new Dispatch({
-    source,
-    check: new SourceCheck(source),
-    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
+  const blobs = missingLayers(2, size);
+  const dispatch = dispatchOf(blobs, {
     nodes: ['puller', 'older'],
-    layers: blobs.map(({ digest }) => digest),
-    relay: 'auto',
     registry: () => ({ images: ['registry.example.com/app'] }),
-    signal,
   });
-  const bring = (name: 'puller' | 'older', { handle, ended = signal }: Brought) =>
-    dispatch.bring({
-      name,
-      url: `http://${name}:1`,
-      handle: { id: name, ...handle } as ImportHandle,
-      lacks: blobs,
-      has: [],
-      relays: true,
-      fetches: true,
-      leads: true,
-      pulls: name === 'puller',
-      zstd: false,
-      signal: ended,
-      sent: () => {},
-      touch: () => {},
-      fetched: () => {},
-    });
+  const bring = (
+    name: 'puller' | 'older',
+    { handle, ended: signal = new AbortController().signal }: Brought,
+  ) => dispatch.bring(customer(name, blobs, handle, { leads: true, pulls: name === 'puller', signal }));
   return { blobs, dispatch, bring };
 }
 

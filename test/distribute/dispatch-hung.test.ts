@@ -1,21 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ImportHandle } from '../../src/agent-api/import-node.ts';
 import { formatRelay } from '../../src/agent-api/relay.ts';
-import { Dispatch } from '../../src/distribute/dispatch.ts';
-import { type Digest, digestOf } from '../../src/image/digest.ts';
-import { SourceCheck } from '../../src/transfer/source-check.ts';
-import { WireEncoding } from '../../src/transfer/wire-encoding.ts';
-import { memorySource } from '../support/memory-source.ts';
+import type { Digest } from '../../src/image/digest.ts';
+import { customer, dispatchOf, missingLayers } from './test-dispatch.ts';
 
 const mebibyte = 1024 * 1024;
 const size = 64 * mebibyte;
-const blobsOf = (count: number) =>
-  Array.from({ length: count }, (_, i) => ({
-    digest: digestOf(Buffer.from(`layer ${i}`)),
-    mediaType: 'application/octet-stream',
-    size,
-    offset: 0,
-  }));
+const blobsOf = (count: number) => missingLayers(count, size);
 
 interface Put {
   readonly digest: Digest;
@@ -28,21 +19,10 @@ interface Put {
 
 /** A cluster whose nodes do nothing by themselves: puts last until they are given up. */
 function cluster(nodes: readonly string[], blobs = blobsOf(1)) {
-  const source = { ...memorySource([], []), sizeOf: () => size };
-  const { signal } = new AbortController();
-  const dispatch = new Dispatch({
-    wire: new WireEncoding({ source, mode: 'none', threads: 1 }),
-    source,
-    check: new SourceCheck(source),
-    nodes,
-    layers: blobs.map(({ digest }) => digest),
-    relay: 'auto',
-    signal,
-  });
+  const dispatch = dispatchOf(blobs, { nodes });
   const puts: Put[] = [];
   const failures = new Map<string, unknown>();
   const touched = new Set<string>();
-  const nothing = () => {};
   for (const name of nodes) {
     const put: ImportHandle['put'] = ({ digest }, _body, signal, options) => {
       const relay = options?.relay ?? [];
@@ -60,15 +40,10 @@ function cluster(nodes: readonly string[], blobs = blobsOf(1)) {
         }),
       );
     };
-    const fetch = () => new Promise<never>(nothing);
-    const handle = { id: '7c9e6679-7425-40de-944b-e07fc1f90ae7', put, fetch } as unknown as ImportHandle;
-    dispatch
-      .bring({
-        ...{ name, url: `https://${name}:25000`, handle, lacks: blobs, has: [], signal },
-        ...{ relays: true, zstd: false, fetches: true, leads: false, sent: nothing, fetched: nothing },
-        touch: () => touched.add(name),
-      })
-      .catch((error) => failures.set(name, error));
+    const fetch = () => new Promise<never>(() => {});
+    const handle = { id: '7c9e6679-7425-40de-944b-e07fc1f90ae7', put, fetch };
+    const told = { url: `https://${name}:25000`, touch: () => touched.add(name) };
+    dispatch.bring(customer(name, blobs, handle, told)).catch((error) => failures.set(name, error));
   }
   const underWay = () => puts.filter(({ endedBy }) => endedBy === undefined);
   /** Its nodes tell that they live, as agents do that have nothing else to tell. */

@@ -1,10 +1,11 @@
 import { Plan } from '../../src/distribute/plan.ts';
-import type {
-  HopResult,
-  PlanBlob,
-  PlanNode,
-  PlanOptions,
-  Transfer,
+import {
+  type HopResult,
+  type PlanBlob,
+  type PlanNode,
+  type PlanOptions,
+  receivers,
+  type Transfer,
 } from '../../src/distribute/plan-types.ts';
 import type { Digest } from '../../src/image/digest.ts';
 import { seeded } from '../simulate/random.ts';
@@ -135,7 +136,7 @@ export function live({
       const { transfer } = action;
       const feeders =
         transfer.kind === 'fetch' ? transfer.from : transfer.from === 'source' ? [] : [transfer.from.node];
-      const route = transfer.kind === 'fetch' ? [transfer.to] : [...transfer.route];
+      const route = [...receivers(transfer)];
       check(transfer, feeders, route);
       started.push(transfer);
       running.set(transfer.id, { transfer, feeders, route });
@@ -146,7 +147,7 @@ export function live({
     const dice = random();
     const { node: own = 0, link = 0 } = fails;
     const [blob] = transfer.blobs;
-    const isFirst = transfer.kind === 'relay' && transfer.from === 'source' && transfer.route[0] === node;
+    const isFirst = transfer.from === 'source' && receivers(transfer)[0] === node;
     const inVain = isFirst && random() < (fails.source ?? 0);
     if (blob === undefined || (!inVain && dice >= own + link)) {
       for (const { digest } of transfer.blobs) holds.get(node)?.add(digest);

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Plan } from '../../src/distribute/plan.ts';
-import type {
-  PlanAction,
-  PlanBlob,
-  PlanNode,
-  PlanOptions,
-  Transfer,
+import {
+  type PlanAction,
+  type PlanBlob,
+  type PlanNode,
+  type PlanOptions,
+  receivers,
+  type Transfer,
 } from '../../src/distribute/plan-types.ts';
 import { blobsOf, mebibyte } from '../simulate/scenario.ts';
 
@@ -39,7 +40,7 @@ function starts(actions: readonly PlanAction[]): Transfer[] {
 
 function routeOf(transfer: Transfer | undefined): readonly string[] {
   if (transfer === undefined) throw new Error('nothing was started');
-  return transfer.kind === 'fetch' ? [transfer.to] : transfer.route;
+  return receivers(transfer);
 }
 
 function endWell(plan: Plan, transfer: Transfer): void {

@@ -24,17 +24,6 @@ export interface Running extends Flow {
   over: boolean;
 }
 
-/** Out of one, into the next: downlinks come first, then uplinks, then the source's. */
-export function linksOf(feeder: number, route: readonly number[], nodes: number): number[] {
-  const links: number[] = [];
-  let before = feeder;
-  for (const node of route) {
-    links.push(before === source ? 2 * nodes : nodes + before, node);
-    before = node;
-  }
-  return links;
-}
-
 /** How far the one at a position got. Before the place that holds a chain up, buffers are full. */
 export function offsetAt(running: Running, at: number): number {
   const base = running.from + running.sent;

@@ -1,14 +1,21 @@
 import { Plan } from '../../src/distribute/plan.ts';
-import type { HopResult, PlanEvent, PlanOptions, Transfer } from '../../src/distribute/plan-types.ts';
-import { shareFairly } from './fair-shares.ts';
-import { linksOf, offsetAt, type Running, source } from './running.ts';
+import {
+  type HopResult,
+  type PlanEvent,
+  type PlanOptions,
+  receivers,
+  type Transfer,
+} from '../../src/distribute/plan-types.ts';
+import { Holdings } from './holdings.ts';
+import { Network } from './network.ts';
+import { offsetAt, type Running, source } from './running.ts';
 import type { Scenario } from './scenario.ts';
 import { Timeline } from './timeline.ts';
 
 /**
- * Carries a plan out over simulated links: streams as fluids that share each link fairly, requests with latency,
- * relays with bounded buffers, nodes that die. The plan is the real one; it learns what it would learn in earnest,
- * no sooner. Times in milliseconds, rates in bytes a millisecond.
+ * Carries a plan out over simulated links: requests with latency, relays with bounded buffers, nodes that die. The plan
+ * is the real one; it learns what it would learn in earnest, no sooner. Times in milliseconds, rates in bytes a
+ * millisecond.
  */
 
 export interface Simulated {
@@ -46,50 +53,37 @@ class Simulation {
   readonly #scenario: Scenario;
   readonly #plan: Plan;
   readonly #timeline = new Timeline();
+  readonly #network: Network;
+  readonly #holdings: Holdings;
   readonly #running = new Map<number, Running>();
-  readonly #flows = new Set<Running>();
-  readonly #capacities: Float64Array;
   readonly #numbers: ReadonlyMap<string, number>;
-  readonly #left: Int32Array;
-  readonly #has: Set<string>[];
-  readonly #doneMs: (number | undefined)[];
   readonly #dead = new Set<number>();
   readonly #events: PlanEvent[] = [];
-  #spare: Float64Array = new Float64Array();
-  #unfinished: number;
-  #now = 0;
-  #changed = false;
-  #plannerMs = 0;
-  #sourceBytes = 0;
-  #deliveredBytes = 0;
-  #againBytes = 0;
-  #transfers = 0;
-  #requests = 0;
-  #cancelled = 0;
-  #ended = 0;
-  #longestRoute = 0;
-  #stoodStillMs = 0;
   readonly #fedMs: Float64Array;
+  readonly #counts = {
+    sourceBytes: 0,
+    deliveredBytes: 0,
+    againBytes: 0,
+    transfers: 0,
+    requests: 0,
+    cancelled: 0,
+    longestRoute: 0,
+    stoodStillMs: 0,
+    plannerMs: 0,
+  };
+  #now = 0;
 
   constructor(scenario: Scenario, options: Pick<PlanOptions, 'limits' | 'relay' | 'seed'>) {
     const { nodes, source, model } = scenario;
     this.#scenario = scenario;
     this.#numbers = new Map(nodes.map(({ name }, i) => [name, i]));
-    // Downlinks, then uplinks, then the source's
-    this.#capacities = Float64Array.from([
-      ...nodes.map(({ down }) => down * model.payload),
-      ...nodes.map(({ up }) => up * model.payload),
-      scenario.sourceUp * model.payload,
-    ]);
+    this.#network = new Network(scenario);
+    this.#holdings = new Holdings(scenario);
     this.#fedMs = new Float64Array(nodes.length);
-    this.#left = Int32Array.from(nodes, ({ lacks }) => lacks.length);
-    this.#has = nodes.map(() => new Set());
-    this.#doneMs = nodes.map(({ lacks }) => (lacks.length === 0 ? 0 : undefined));
-    this.#unfinished = nodes.filter(({ lacks }) => lacks.length > 0).length;
     const begun = performance.now();
     this.#plan = new Plan({ ...options, source });
     for (const node of nodes) this.#plan.handle({ type: 'nodeReady', node });
-    this.#plannerMs += performance.now() - begun;
+    this.#counts.plannerMs += performance.now() - begun;
     nodes.forEach(({ fails }, i) => {
       if (fails !== undefined) this.#timeline.add(fails.atMs, () => this.#die(i, fails.silently));
     });
@@ -102,32 +96,16 @@ class Simulation {
     const { model } = this.#scenario;
     this.#ask();
     const limitMs = 1e9;
-    while (this.#unfinished > 0 && this.#now < limitMs) {
-      if (this.#changed) this.#spare = shareFairly([...this.#flows], this.#capacities);
-      this.#changed = false;
-      let next = this.#timeline.next;
-      for (const flow of this.#flows)
-        if (flow.rate > 0) next = Math.min(next, this.#now + (flow.size - flow.from - flow.sent) / flow.rate);
+    while (!this.#holdings.isComplete && this.#now < limitMs) {
+      const next = Math.min(this.#timeline.next, this.#network.nextEnd(this.#now));
       if (next === Number.POSITIVE_INFINITY) break;
-      if (this.#flows.size === 0 && this.#running.size === 0 && this.#plan.settled) break;
+      if (this.#network.isStill && this.#running.size === 0 && this.#plan.settled) break;
       this.#advance(Math.max(next, this.#now + model.quantumMs));
       this.#timeline.runUntil(this.#now);
       this.#ask();
     }
-    return {
-      timeMs: this.#unfinished === 0 ? this.#ended : Number.POSITIVE_INFINITY,
-      doneMs: this.#doneMs,
-      sourceBytes: this.#sourceBytes,
-      deliveredBytes: this.#deliveredBytes,
-      againBytes: this.#againBytes,
-      transfers: this.#transfers,
-      requests: this.#requests,
-      cancelled: this.#cancelled,
-      longestRoute: this.#longestRoute,
-      stoodStillMs: this.#stoodStillMs,
-      plannerMs: this.#plannerMs,
-      plan: this.#plan,
-    };
+    const { timeMs, doneMs } = this.#holdings;
+    return { timeMs, doneMs, ...this.#counts, plan: this.#plan };
   }
 
   #ask(): void {
@@ -135,7 +113,7 @@ class Simulation {
     const begun = performance.now();
     for (const event of this.#events.splice(0)) this.#plan.handle(event);
     const actions = this.#plan.next();
-    this.#plannerMs += performance.now() - begun;
+    this.#counts.plannerMs += performance.now() - begun;
     for (const action of actions) {
       if (action.type === 'start') this.#start(action.transfer);
       else this.#cancel(action.transfer);
@@ -144,8 +122,7 @@ class Simulation {
   }
 
   #start(transfer: Transfer): void {
-    const { model, nodes } = this.#scenario;
-    const names = transfer.kind === 'relay' ? transfer.route : [transfer.to];
+    const { model } = this.#scenario;
     const fedBy =
       transfer.kind === 'fetch'
         ? transfer.from[0]
@@ -153,8 +130,8 @@ class Simulation {
           ? undefined
           : transfer.from.node;
     const feeder = fedBy === undefined ? source : this.#number(fedBy);
-    const route = names.map((name) => this.#number(name));
-    const digest = transfer.blobs[0]?.digest ?? '';
+    const route = receivers(transfer).map((name) => this.#number(name));
+    const [blob] = transfer.blobs;
     const size = transfer.blobs.reduce(
       (sum, blob) => sum + blob.size + (transfer.blobs.length > 1 ? model.requestBytes : 0),
       0,
@@ -163,15 +140,10 @@ class Simulation {
       transfer,
       feeder,
       route,
-      held: route.map(
-        (i) =>
-          this.#offsets.get(`${i} ${digest}`) ??
-          nodes[i]?.lacks.find((blob) => blob.digest === digest)?.offset ??
-          0,
-      ),
+      held: route.map((i) => (blob === undefined ? 0 : this.#holdings.offsetOf(i, blob.digest))),
       size,
       from: transfer.offset,
-      links: linksOf(feeder, route, nodes.length),
+      links: this.#network.linksOf(feeder, route),
       rate: 0,
       heldAt: 0,
       sent: 0,
@@ -181,50 +153,33 @@ class Simulation {
       active: false,
       over: false,
     };
-    this.#transfers += 1;
-    this.#longestRoute = Math.max(this.#longestRoute, route.length);
-    this.#requests += transfer.blobs.length;
+    this.#counts.transfers += 1;
+    this.#counts.longestRoute = Math.max(this.#counts.longestRoute, route.length);
+    this.#counts.requests += transfer.blobs.length;
     this.#running.set(transfer.id, running);
-    if (this.#dead.has(feeder) || route.some((i) => this.#dead.has(i))) {
-      this.#timeline.add(this.#now + model.requestMs, () => this.#startWithDead(running));
-      return;
-    }
-    this.#timeline.add(this.#now + model.requestMs + transfer.blobs.length * model.blobMs, () =>
-      this.#activate(running),
-    );
+    // If somebody in it is dead, and nobody knew, it stands still there until that is known
+    const hasDead = [feeder, ...route].some((i) => this.#dead.has(i));
+    const beginMs = model.requestMs + (hasDead ? 0 : transfer.blobs.length * model.blobMs);
+    this.#timeline.add(this.#now + beginMs, () => this.#activate(running));
   }
-
-  readonly #offsets = new Map<string, number>();
 
   #activate(running: Running): void {
     if (running.over) return;
     running.active = true;
-    this.#flows.add(running);
-    this.#changed = true;
-  }
-
-  /** Somebody in it is dead, and nobody knew: it stands still there, until that is known. */
-  #startWithDead(running: Running): void {
-    if (running.over) return;
-    this.#activate(running);
+    this.#network.add(running);
   }
 
   #advance(to: number): void {
     const { model } = this.#scenario;
     const passed = to - this.#now;
     this.#now = to;
-    for (const flow of this.#flows) {
-      this.#fillBuffers(flow, passed);
-      const before = flow.sent;
-      flow.sent = Math.min(flow.size - flow.from, flow.sent + flow.rate * passed);
-      const bytes = flow.sent - before;
-      if (flow.feeder === source) this.#sourceBytes += bytes;
-      this.#deliveredBytes += bytes * flow.route.length;
+    for (const [flow, bytes] of this.#network.move(passed)) {
+      if (flow.feeder === source) this.#counts.sourceBytes += bytes;
+      this.#counts.deliveredBytes += bytes * flow.route.length;
       if (bytes > 0) for (const i of flow.route) this.#fed(i);
       this.#passOver(flow);
       if (flow.sent < flow.size - flow.from - 1e-6) continue;
-      this.#flows.delete(flow);
-      this.#changed = true;
+      this.#network.remove(flow);
       // Each node tells of it as it has it; the answer comes when all do
       flow.route.forEach((i, at) => {
         this.#timeline.add(this.#now + model.hopMs * (at + 1) + model.commitMs, () => this.#arrived(flow, i));
@@ -245,7 +200,7 @@ class Simulation {
 
   #fed(i: number): void {
     if (this.#dead.size > 0 && !this.#dead.has(i))
-      this.#stoodStillMs = Math.max(this.#stoodStillMs, this.#now - (this.#fedMs[i] ?? 0));
+      this.#counts.stoodStillMs = Math.max(this.#counts.stoodStillMs, this.#now - (this.#fedMs[i] ?? 0));
     this.#fedMs[i] = this.#now;
   }
 
@@ -269,28 +224,13 @@ class Simulation {
   }
 
   #received(i: number, { transfer }: Running): void {
-    for (const { digest } of transfer.blobs) {
-      const has = this.#has[i];
-      if (has === undefined || has.has(digest)) continue;
-      has.add(digest);
-      this.#offsets.delete(`${i} ${digest}`);
-      const left = (this.#left[i] ?? 0) - 1;
-      this.#left[i] = left;
-      if (left > 0) continue;
-      this.#doneMs[i] = this.#now;
-      this.#finish();
-    }
-  }
-
-  #finish(): void {
-    this.#unfinished -= 1;
-    this.#ended = this.#now;
+    for (const { digest } of transfer.blobs) this.#holdings.received(i, digest, this.#now);
   }
 
   #cancel(id: number): void {
     const running = this.#running.get(id);
     if (running === undefined) return;
-    this.#cancelled += 1;
+    this.#counts.cancelled += 1;
     this.#end(running);
     const hops = running.route.map((i, at) => this.#cut(running, i, at));
     this.#events.push({ type: 'transferEnded', transfer: id, hops });
@@ -298,28 +238,22 @@ class Simulation {
 
   #cut(running: Running, i: number, at: number) {
     const offset = offsetAt(running, at);
-    const digest = running.transfer.blobs[0]?.digest ?? '';
-    if (running.transfer.blobs.length === 1) this.#offsets.set(`${i} ${digest}`, offset);
-    const kept = running.transfer.blobs.length === 1 ? offset : 0;
+    const [blob, another] = running.transfer.blobs;
+    const isAlone = blob !== undefined && another === undefined;
+    if (isAlone) this.#holdings.keep(i, blob.digest, offset);
+    const kept = isAlone ? offset : 0;
     return { node: this.#name(i), result: { ok: false, offset: kept, reason: 'route' } satisfies HopResult };
   }
 
   #end(running: Running): void {
     running.over = true;
     this.#running.delete(running.transfer.id);
-    if (this.#flows.delete(running)) this.#changed = true;
+    this.#network.remove(running);
     const moved = running.sent;
     running.route.forEach((_, at) => {
       // What it held beyond the common beginning, or what had to be sent anew
-      this.#againBytes += Math.min(moved, Math.max(0, (running.held[at] ?? 0) - running.from));
+      this.#counts.againBytes += Math.min(moved, Math.max(0, (running.held[at] ?? 0) - running.from));
     });
-  }
-
-  #fillBuffers(flow: Running, passed: number): void {
-    const { bufferBytes } = this.#scenario.model;
-    let spare = flow.heldAt < 2 ? -flow.rate : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < flow.heldAt; i += 1) spare = Math.min(spare, this.#spare[flow.links[i] ?? 0] ?? 0);
-    flow.ahead = Math.max(0, Math.min(bufferBytes, flow.ahead + spare * passed));
   }
 
   /** Each node tells how far it got a few times a second, but not all at the same moment. */
@@ -348,14 +282,9 @@ class Simulation {
     const { model } = this.#scenario;
     if (this.#dead.has(i)) return;
     this.#dead.add(i);
-    if (this.#doneMs[i] === undefined) this.#finish();
-    this.#doneMs[i] = undefined;
+    this.#holdings.died(i, this.#now);
     if (silently) {
-      // Who sends to it waits, and who waits for it too
-      const count = this.#scenario.nodes.length;
-      this.#capacities[i] = 0;
-      this.#capacities[count + i] = 0;
-      this.#changed = true;
+      this.#network.shut(i);
       this.#timeline.add(this.#now + model.stallMs, () => this.#knownDead(i));
       return;
     }
@@ -386,9 +315,7 @@ class Simulation {
         this.#end(running);
         continue;
       }
-      running.route = running.route.slice(0, at);
-      running.links = running.links.slice(0, 2 * at);
-      this.#changed = true;
+      this.#network.shorten(running, at);
     }
   }
 

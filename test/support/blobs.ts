@@ -4,6 +4,7 @@ import type { Descriptor } from '../../src/image/descriptor.ts';
 import { type Digest, digestOf } from '../../src/image/digest.ts';
 import { mediaTypes } from '../../src/image/media-types.ts';
 import type { Platform } from '../../src/image/platform.ts';
+import { ustarOf } from './ustar.ts';
 
 /** Blobs and images in memory for tests, with true digests and sizes. */
 
@@ -63,7 +64,7 @@ export function imageOf(
   platform: Platform = { os: 'linux', architecture: 'amd64' },
 ): TestImage {
   const tars = contents.map((content, i) =>
-    blobOf(tarOf(`file-${i}`, Buffer.from(content)), mediaTypes.ociLayer),
+    blobOf(ustarOf([[`file-${i}`, Buffer.from(content)]]), mediaTypes.ociLayer),
   );
   const diffIds = tars.map(({ descriptor }) => descriptor.digest);
   const chain = chainIds(diffIds);
@@ -107,24 +108,6 @@ export function indexOf(
     images: images.map(({ image }) => image),
     blobs: [...images.flatMap(({ image }) => image.blobs), index],
   };
-}
-
-/** A tar with one regular file (POSIX ustar). */
-function tarOf(name: string, content: Uint8Array): Uint8Array {
-  const header = Buffer.alloc(512);
-  header.write(name, 0, 100);
-  header.write('0000644\0', 100);
-  header.write('0000000\0', 108);
-  header.write('0000000\0', 116);
-  header.write(`${content.byteLength.toString(8).padStart(11, '0')}\0`, 124);
-  header.write('00000000000\0', 136);
-  header.write('        ', 148);
-  header.write('0', 156);
-  header.write('ustar\u000000', 257);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  const padding = Buffer.alloc((512 - (content.byteLength % 512)) % 512);
-  return Buffer.concat([header, content, padding, Buffer.alloc(1024)]);
 }
 
 /** `bytes` in chunks of these sizes in bytes, again and again. Each chunk is a copy: it belongs to who receives it. */

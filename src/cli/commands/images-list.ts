@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
-import { statusOfAnswers } from '../exit-codes.ts';
 import { addNodeOptions, addOutputOptions, type NodeOptions, type OutputOptions } from '../options.ts';
 
 const examples = `
@@ -17,22 +16,12 @@ export function imagesListCommand(context: CommandContext): Command {
   return addOutputOptions(command)
     .addHelpText('after', examples)
     .action(async (options: NodeOptions & OutputOptions) => {
-      const { io } = context;
-      const { askNodes } = await import('../ask-nodes.ts');
-      const { connectNodes } = await import('../connect-nodes.ts');
-      const reporter = await context.reporter(options);
-      await using connected = await connectNodes(options, io, reporter);
-      const answers = await askNodes(connected.nodes, ({ node }, signal) => node.images(signal), {
-        signal: io.signal,
+      const { askAllNodes } = await import('../ask-all-nodes.ts');
+      await askAllNodes(context, options, {
+        ask: ({ node }, signal) => node.images(signal),
         withinMs: 30_000,
+        row: ({ name, address }, { answer, error }) => ({ node: name, address, images: answer ?? [], error }),
+        show: (reporter, rows) => reporter.images(rows),
       });
-      const listing = answers.map(({ node: { name, address }, answer, error }) => ({
-        node: name,
-        address,
-        images: answer ?? [],
-        error,
-      }));
-      reporter.images(listing);
-      context.status = statusOfAnswers(listing, io.signal.aborted);
     });
 }

@@ -1,10 +1,6 @@
 import { Command } from 'commander';
 import type { CommandContext } from '../context.ts';
-import { statusOfAnswers } from '../exit-codes.ts';
 import { addNodeOptions, addOutputOptions, type NodeOptions, type OutputOptions } from '../options.ts';
-
-/** A node that says nothing for so long, in milliseconds, is listed without its agent. */
-const withinMs = 10_000;
 
 const examples = `
 READY is what Kubernetes says, FREE the room in the image store, RTT the time of a small request
@@ -24,15 +20,13 @@ export function nodesListCommand(context: CommandContext): Command {
   return addOutputOptions(command)
     .addHelpText('after', examples)
     .action(async (options: NodeOptions & OutputOptions) => {
-      const { io } = context;
-      const { askNodes } = await import('../ask-nodes.ts');
-      const { connectNodes } = await import('../connect-nodes.ts');
+      const { askAllNodes } = await import('../ask-all-nodes.ts');
       const { askNode, listedNode } = await import('../list-node.ts');
-      const reporter = await context.reporter(options);
-      await using connected = await connectNodes(options, io, reporter);
-      const answers = await askNodes(connected.nodes, askNode, { signal: io.signal, withinMs });
-      const listing = answers.map(({ node, ...answered }) => listedNode(node, answered, connected.mutual));
-      reporter.nodes(listing);
-      context.status = statusOfAnswers(listing, io.signal.aborted);
+      await askAllNodes(context, options, {
+        ask: askNode,
+        withinMs: 10_000,
+        row: listedNode,
+        show: (reporter, rows) => reporter.nodes(rows),
+      });
     });
 }

@@ -1,3 +1,4 @@
+import { codeOf } from '../../errors/connection-failure.ts';
 import { ImgctlError, printable } from '../../errors.ts';
 
 /** What one does without the list. */
@@ -123,13 +124,4 @@ export function failedConnection(thrown: unknown): Refusal {
     mayPass: true,
     cause: thrown,
   };
-}
-
-function codeOf(thrown: unknown, depth = 0): string {
-  if (!(thrown instanceof Error) || depth > 4) return '';
-  const inner = thrown instanceof AggregateError ? thrown.errors[0] : thrown.cause;
-  const innerCode = inner === undefined ? '' : codeOf(inner, depth + 1);
-  if (innerCode !== '') return innerCode;
-  if ('code' in thrown && typeof thrown.code === 'string') return thrown.code;
-  return thrown.name === 'HTTPParserError' ? 'HPE_INVALID' : '';
 }

@@ -1,12 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { openContainerdStore } from '../../../src/store/containerd/containerd-store.ts';
-import { becomes } from '../../support/becomes.ts';
 import { imageOf } from '../../support/blobs.ts';
-import { type ContainerdDaemon, startContainerd } from '../../support/containerd/daemon.ts';
+import { startContainerd } from '../../support/containerd/daemon.ts';
+import { everyLeaseEnds, withContainerd } from '../../support/containerd/with-containerd.ts';
 import { busyboxDockerArchive, busyboxOciArchive } from '../../support/images.ts';
 import { hasRegistry, startRegistry as startDockerRegistry } from '../../support/registry/docker-registry.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
@@ -16,27 +14,22 @@ import { ImagesNode } from './images-node.ts';
 import { startRegistry } from './small-registry.ts';
 
 describeContainerd('an images directory in front of containerd', (generation) => {
-  let daemon: ContainerdDaemon;
-  let scratch: string;
-  beforeAll(async () => {
-    daemon = await startContainerd(generation);
-    scratch = await mkdtemp(join(tmpdir(), 'imgctl-images-dir-test-'));
-  });
-  afterAll(async () => {
-    await daemon?.stop();
-    if (scratch) await rm(scratch, { recursive: true });
-  });
+  const here = withContainerd(generation);
 
-  const open = () => openContainerdStore({ address: daemon.socket, namespace: 'k8s.io' });
+  const open = () => openContainerdStore({ address: here.daemon.socket, namespace: 'k8s.io' });
   /** What ctr lists, the lines that speak of this. */
   const listed = async (what: 'images' | 'content', of: string) => {
-    const { stdout } = await daemon.ctr(['-n', 'k8s.io', what, 'ls']);
+    const { stdout } = await here.daemon.ctr(['-n', 'k8s.io', what, 'ls']);
     return stdout.split('\n').filter((line) => line.startsWith(of));
   };
 
   it('brings images that run, pinned and labelled, and again after they were removed', async () => {
-    const plain = await readFile(await busyboxOciArchive(scratch, { tag: 'docker.io/library/plain:1' }));
-    const packed = await readFile(await busyboxDockerArchive(scratch, { tag: 'docker.io/library/packed:1' }));
+    const plain = await readFile(
+      await busyboxOciArchive(here.directory, { tag: 'docker.io/library/plain:1' }),
+    );
+    const packed = await readFile(
+      await busyboxDockerArchive(here.directory, { tag: 'docker.io/library/packed:1' }),
+    );
     await using node = await ImagesNode.start({ open }, async (directory) => {
       await writeFile(`${directory}/plain.tar`, plain);
       await writeFile(`${directory}/packed.tgz`, gzipSync(packed));
@@ -45,7 +38,7 @@ describeContainerd('an images directory in front of containerd', (generation) =>
 
     for (const name of ['plain', 'packed']) {
       const image = `docker.io/library/${name}:1`;
-      expect(await daemon.runContainer('k8s.io', image, ['/bin/echo', 'ok'])).toBe('ok\n');
+      expect(await here.daemon.runContainer('k8s.io', image, ['/bin/echo', 'ok'])).toBe('ok\n');
       const names = await listed('images', `docker.io/library/${name}`);
       expect(names).toHaveLength(2);
       for (const line of names) {
@@ -64,7 +57,7 @@ describeContainerd('an images directory in front of containerd', (generation) =>
     expect(node.messages('Importing images from')).toEqual([
       `Importing images from ${node.path('packed.tgz')}`,
     ]);
-    expect(await daemon.runContainer('k8s.io', 'docker.io/library/packed:1', ['/bin/echo', 'ok'])).toBe(
+    expect(await here.daemon.runContainer('k8s.io', 'docker.io/library/packed:1', ['/bin/echo', 'ok'])).toBe(
       'ok\n',
     );
   });
@@ -114,7 +107,7 @@ describeContainerd('an images directory in front of containerd', (generation) =>
   it.skipIf(!hasRegistry)('pulls it itself where there is no CRI, as the same, so that it runs', async () => {
     const without = await startContainerd(generation, { cri: false });
     try {
-      const archive = await busyboxOciArchive(scratch, { tag: 'docker.io/library/b:1' });
+      const archive = await busyboxOciArchive(here.directory, { tag: 'docker.io/library/b:1' });
       await using registry = await startDockerRegistry();
       await registry.pushArchive(archive, 'team/busybox:1');
       const name = `${registry.host}/team/busybox:1`;
@@ -144,13 +137,9 @@ describeContainerd('an images directory in front of containerd', (generation) =>
       writeFile(`${directory}/kept.tar`, archive),
     );
     await node.ready('kept.tar');
-    const leases = await becomes(
-      () => daemon.leases('k8s.io'),
-      (all) => all.every(({ labels }) => 'containerd.io/gc.expire' in labels),
-    );
+    await everyLeaseEnds(here.daemon, 'k8s.io');
 
-    expect(leases.every(({ labels }) => 'containerd.io/gc.expire' in labels)).toBe(true);
-    await daemon.ctr(['-n', 'k8s.io', 'content', 'prune', 'references']);
+    await here.daemon.ctr(['-n', 'k8s.io', 'content', 'prune', 'references']);
     await node.restart();
     await node.ready('kept.tar');
     expect(node.messages('Importing images from')).toEqual([]);

@@ -6,9 +6,9 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { openContainerdStore } from '../../../src/store/containerd/containerd-store.ts';
-import { becomes } from '../../support/becomes.ts';
 import { imageOf, seededBytes } from '../../support/blobs.ts';
 import { startContainerd } from '../../support/containerd/daemon.ts';
+import { everyLeaseEnds } from '../../support/containerd/with-containerd.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
 import { ociArchive } from '../archives.ts';
 import { ImagesNode } from './images-node.ts';
@@ -46,9 +46,6 @@ describeContainerd('a containerd whose disk is full', (generation) => {
     for (const name of ['plain.tar', 'packed.tgz']) await node.ready(name);
     expect((await daemon.ctr(['-n', 'k8s.io', 'images', 'ls', '-q'])).stdout).toContain('packed:1');
     expect(await daemon.ingests('k8s.io')).toEqual([]);
-    await becomes(
-      () => daemon.leases('k8s.io'),
-      (all) => all.every(({ labels }) => 'containerd.io/gc.expire' in labels),
-    );
+    await everyLeaseEnds(daemon, 'k8s.io');
   });
 });

@@ -1,42 +1,27 @@
-import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { openContainerdStore } from '../../../src/store/containerd/containerd-store.ts';
 import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
 import { becomes } from '../../support/becomes.ts';
 import { imageOf, seededBytes } from '../../support/blobs.ts';
 import { runCli } from '../../support/cli.ts';
-import { type ContainerdDaemon, startContainerd } from '../../support/containerd/daemon.ts';
+import { everyLeaseEnds, withContainerd } from '../../support/containerd/with-containerd.ts';
 import { describeContainerd } from '../../support/require-containerd.ts';
 import { ociArchive } from '../archives.ts';
 import { ImagesNode, tagsIn } from './images-node.ts';
 
 describeContainerd('an images directory whose work breaks off', (generation) => {
-  let daemon: ContainerdDaemon;
-  let scratch: string;
-  beforeAll(async () => {
-    daemon = await startContainerd(generation);
-    scratch = await mkdtemp(join(tmpdir(), 'imgctl-interrupted-'));
-  });
-  afterAll(async () => {
-    await daemon?.stop();
-    if (scratch) await rm(scratch, { recursive: true });
-  });
+  const here = withContainerd(generation);
 
-  const open = () => openContainerdStore({ address: daemon.socket, namespace: 'k8s.io' });
+  const open = () => openContainerdStore({ address: here.daemon.socket, namespace: 'k8s.io' });
   /** Large enough that something can happen meanwhile. */
   const archive = (name: string) =>
     ociArchive(imageOf([1, 2, 3, 4].map((n) => seededBytes(`${name} ${n}`, 8_000_000))), name);
-  const leases = () =>
-    becomes(
-      () => daemon.leases('k8s.io'),
-      (all) => all.every(({ labels }) => 'containerd.io/gc.expire' in labels),
-    );
 
   it('because the agent is killed, goes on when it is started again', async () => {
-    const images = join(scratch, 'killed');
+    const images = join(here.directory, 'killed');
     await mkdir(images);
     for (const [name, bytes] of [
       ['plain.tar', archive('killed-plain:1')],
@@ -46,7 +31,7 @@ describeContainerd('an images directory whose work breaks off', (generation) => 
       await utimes(join(images, name), 1_700_000_000, 1_700_000_000);
     }
     const agent = await startAgent({
-      store: `containerd:${daemon.socket}`,
+      store: `containerd:${here.daemon.socket}`,
       args: ['--images-dir', images],
     });
     try {
@@ -65,7 +50,7 @@ describeContainerd('an images directory whose work breaks off', (generation) => 
       expect(await tagsIn(store)).toEqual(
         expect.arrayContaining(['docker.io/library/killed-packed:1', 'docker.io/library/killed-plain:1']),
       );
-      await leases();
+      await everyLeaseEnds(here.daemon, 'k8s.io');
     } finally {
       await agent.stop();
     }
@@ -80,14 +65,14 @@ describeContainerd('an images directory whose work breaks off', (generation) => 
       () => node.messages('Importing images from'),
       ({ length }) => length > 0,
     );
-    await daemon.kill();
-    await daemon.restart();
+    await here.daemon.kill();
+    await here.daemon.restart();
 
     for (const name of ['plain.tar', 'packed.tgz']) await node.ready(name);
     expect(await tagsIn(node.store)).toEqual(
       expect.arrayContaining(['docker.io/library/crash-packed:1', 'docker.io/library/crash-plain:1']),
     );
-    await leases();
+    await everyLeaseEnds(here.daemon, 'k8s.io');
   });
 });
 
