@@ -35,12 +35,14 @@ export interface Pulled {
 interface NodesOptions {
   /** Of these nodes, the registry's address is one where nothing listens. */
   readonly cutOff?: readonly string[];
+  /** Of these nodes, it is that of another registry. */
+  readonly elsewhere?: { readonly url: string; readonly nodes: readonly string[] };
 }
 
 export async function startPullingNodes(
   names: readonly string[],
   registry: FakeRegistry,
-  { cutOff = [] }: NodesOptions = {},
+  { cutOff = [], elsewhere }: NodesOptions = {},
 ): Promise<PullingNodes> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'imgctl-test-pulling-'));
@@ -50,7 +52,8 @@ export async function startPullingNodes(
   for (const name of names) {
     const hostsDir = join(dir, name);
     await mkdir(join(hostsDir, registry.host), { recursive: true });
-    const address = cutOff.includes(name) ? 'http://127.0.0.1:1' : registry.url;
+    const own = elsewhere?.nodes.includes(name) ? elsewhere.url : registry.url;
+    const address = cutOff.includes(name) ? 'http://127.0.0.1:1' : own;
     await writeFile(
       join(hostsDir, registry.host, 'hosts.toml'),
       `server = "${address}"\n[header]\n"x-node" = "${name}"\n`,
