@@ -72,6 +72,7 @@ export async function openImagesThroughNodes(
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    keptIn: 'registry',
     sizeOf: (digest) => told.sizeOf(digest),
     read: (digest, offset) => told.read(digest, offset),
     registryOf: (digest) => told.registryOf(digest),

@@ -141,6 +141,7 @@ export async function openRegistryImages(
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    keptIn: 'registry',
     ...{ documents, blobs, waitedAt, sizeOf, read },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };

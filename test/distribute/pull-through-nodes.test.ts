@@ -89,6 +89,22 @@ it('says so of layers too, which no node is given', async () => {
   ).toEqual(names);
 });
 
+it('a node that runs what was never built is told what helps at a registry', async () => {
+  await using registry = await startFakeRegistry({ tags: { 'app:1': image } });
+  await using nodes = await startPullingNodes(['a', 'b'], registry, { arm: ['b'] });
+  const { outcomes } = await nodes.pull([`${registry.host}/app:1`]);
+  expect(outcomes).toMatchObject([
+    { status: 'imported' },
+    {
+      status: 'refused',
+      error: {
+        code: 'platform_missing',
+        hint: 'Build and push the image for linux/arm64 too, or pull what is there with --platform linux/amd64.',
+      },
+    },
+  ]);
+});
+
 it('a node whose mirror lacks the image, and its layers, gets them from one whose mirror has them', async () => {
   await using registry = await startFakeRegistry({ tags: { 'app:1': image } });
   await using empty = await startFakeRegistry();

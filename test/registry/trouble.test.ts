@@ -292,7 +292,13 @@ describe('a registry in trouble', () => {
     expect(all.sizeOf(digest)).toBe(layer.bytes.byteLength);
     const platforms = [{ kind: 'hosts', platforms: [{ os: 'linux', architecture: 's390x' }] }] as const;
     await using none = await pull([`${registry.host}/app:1`], { platforms });
-    expect(none.failed).toMatchObject([{ code: 'platform_missing' }]);
+    expect(none.failed).toMatchObject([
+      {
+        code: 'platform_missing',
+        message: 'the image has no linux/s390x; it has linux/amd64, linux/arm64',
+        hint: 'Build and push the image for linux/s390x too, or pull what is there with --platform linux/amd64.',
+      },
+    ]);
   });
 
   it('is read no faster than what it gives is taken', async () => {
