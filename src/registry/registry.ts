@@ -23,7 +23,8 @@ import { readAhead } from '../streams/read-ahead.ts';
 import { fetchManifest } from './fetch-manifest.ts';
 import { type AttachedManifest, findAttached } from './find-attached.ts';
 import { ImageDocuments } from './image-documents.ts';
-import { type BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
+import type { RegistryBlob } from './open-blob.ts';
+import { type BlobReads, readBlob } from './read-blob.ts';
 import { RegistryClients } from './registry-clients.ts';
 import type { RegistrySettings, Repository } from './repository.ts';
 
