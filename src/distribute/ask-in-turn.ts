@@ -1,10 +1,17 @@
 import { type ImgctlError, toImgctlError } from '../errors.ts';
 
+/** A node that could not answer. */
+export interface InVain<Node> {
+  readonly node: Node;
+  readonly error: ImgctlError;
+}
+
 interface AskingInTurn<Node, Answer> {
   ask(node: Node, signal: AbortSignal): Promise<Answer>;
-  /** Whether it is the node's trouble, so that another may answer. */
-  passes(error: ImgctlError): boolean;
-  onFailed(node: Node, error: ImgctlError): void;
+  /** Whether another may answer where these could not, the last of them just now. */
+  goesOn(inVain: readonly InVain<Node>[]): boolean;
+  /** What is wrong where nobody answers. */
+  failure(inVain: readonly InVain<Node>[]): ImgctlError;
   /** One that does not answer for so long is not waited for alone. Milliseconds. */
   readonly waitMs: number;
   readonly signal: AbortSignal;
@@ -12,11 +19,11 @@ interface AskingInTurn<Node, Answer> {
 
 /**
  * The answer of the first node that has one: each is asked when the one before it could not answer, or takes its time.
- * @throws ImgctlError that of the question itself, else that of the first node; the signal's reason
+ * @throws ImgctlError `failure`'s; the signal's reason
  */
 export async function askInTurn<Node, Answer>(
   nodes: readonly Node[],
-  { ask, passes, onFailed, waitMs, signal }: AskingInTurn<Node, Answer>,
+  { ask, goesOn, failure, waitMs, signal }: AskingInTurn<Node, Answer>,
 ): Promise<Answer> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const over = new AbortController();
@@ -24,7 +31,7 @@ export async function askInTurn<Node, Answer>(
   const onAbort = () => reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   const left = nodes.values();
-  const failed: ImgctlError[] = [];
+  const inVain: InVain<Node>[] = [];
   let timer: NodeJS.Timeout | undefined;
   const askNext = () => {
     clearTimeout(timer);
@@ -33,12 +40,9 @@ export async function askInTurn<Node, Answer>(
     timer = setTimeout(askNext, waitMs);
     ask(node, stop).then(resolve, (thrown) => {
       if (stop.aborted) return;
-      const error = toImgctlError(thrown);
-      if (!passes(error)) return reject(error);
-      onFailed(node, error);
-      failed.push(error);
-      if (failed.length === nodes.length) reject(failed[0]);
-      else askNext();
+      inVain.push({ node, error: toImgctlError(thrown) });
+      if (goesOn(inVain) && inVain.length < nodes.length) askNext();
+      else reject(failure(inVain));
     });
   };
   try {

@@ -3,6 +3,7 @@ import type { Declaration, ImageStatus, ImportState, NodeInfo } from '../agent-a
 import { zstdFeature } from '../agent-api/wire-encoding.ts';
 import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
+import { withPlatformHint } from '../image/platform-hint.ts';
 import { formatReference, parseReference } from '../image/reference.ts';
 import type { SourceBlob } from '../image/source.ts';
 import { feed } from '../transfer/feed.ts';
@@ -214,7 +215,7 @@ class Delivery {
         ? new ImgctlError('import_incomplete', `${first.name} is ${first.state}`, {
             context: { image: first.name },
           })
-        : errorFromWire(first.error);
+        : withPlatformHint(errorFromWire(first.error), this.#options.source.keptIn);
     const others = failed.length > 1 ? ` (and ${failed.length - 1} more images failed)` : '';
     return new ImgctlError(error.code, `${error.message}${others}`, {
       hint: error.hint,

@@ -3,6 +3,7 @@ import { errorFromWire } from '../agent-api/errors.ts';
 import type { Declaration, ImageStatus } from '../agent-api/schemas.ts';
 import { type ImgctlError, toImgctlError } from '../errors.ts';
 import type { Digest } from '../image/digest.ts';
+import { withPlatformHint } from '../image/platform-hint.ts';
 import { mustHave } from '../transfer/absent-blobs.ts';
 import { collectDocuments } from '../transfer/collect-documents.ts';
 import { declareLimitMs } from '../transfer/declare-limit.ts';
@@ -169,7 +170,7 @@ async function preview(
       failed === undefined
         ? ((await unfitness(() => mustHave(source, missing, declaration.documents))) ??
           (await unfitness(() => mustFit(info, missing, declaration, sizes))))
-        : errorFromWire(failed);
+        : withPlatformHint(errorFromWire(failed), source.keptIn);
     return {
       ...nothing,
       images,

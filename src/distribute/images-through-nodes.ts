@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RegistryImage, RegistryImageRequest } from '../agent-api/registry-image.ts';
 import type { RegistryLogin, RegistrySource } from '../agent-api/registry-source.ts';
-import { type ErrorCode, ImgctlError, toImgctlError } from '../errors.ts';
+import { ImgctlError, toImgctlError } from '../errors.ts';
 import { type Digest, digestAlgorithm, digestOf } from '../image/digest.ts';
 import { formatPlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
@@ -9,7 +9,7 @@ import { digestReference, formatReference, type Reference } from '../image/refer
 import type { ImageSource, SourceImage } from '../image/source.ts';
 import { Limiter } from '../streams/limiter.ts';
 import { askInTurn } from './ask-in-turn.ts';
-import { viaCommandHint } from './dispatch-errors.ts';
+import { askedInVain, mayAskAnother } from './asked-in-vain.ts';
 
 /** A node that reads registries. */
 export interface RegistryNode {
@@ -39,32 +39,12 @@ export interface ImagesThroughNodes extends ImageSource {
 const waitMs = 10_000;
 /** Longer than a registry is given by any node. Milliseconds. */
 const longestMs = 300_000;
-const pullSecretHint = 'Name the secret that pods use: --pull-secret NAMESPACE/NAME.';
 /** Images that a blob is said to be of. */
 const maxImages = 100;
 
-/** Of the node, its network or its configuration: at another it may be different. */
-const nodesTrouble: ReadonlySet<string> = new Set<ErrorCode>([
-  'registry_unreachable',
-  'registry_unauthorized',
-  'registry_untrusted',
-  'registry_failed',
-  'config_invalid',
-  'digest_mismatch',
-  'route_unknown',
-  'node_unreachable',
-  'node_unauthorized',
-  'node_untrusted',
-  'node_not_agent',
-  'node_protocol',
-  'overloaded',
-  'interrupted',
-  'internal',
-]);
-
 /**
  * Images of registries, in the order of their references, as the nodes reach them: each is asked of one node, and of the
- * next where that one cannot answer. Throws only the signal's reason.
+ * next where that one cannot answer, or its registries do not have it. Throws only the signal's reason.
  */
 export async function openImagesThroughNodes(
   references: readonly Reference[],
@@ -92,6 +72,7 @@ export async function openImagesThroughNodes(
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    keptIn: 'registry',
     sizeOf: (digest) => told.sizeOf(digest),
     read: (digest, offset) => told.read(digest, offset),
     registryOf: (digest) => told.registryOf(digest),
@@ -102,7 +83,7 @@ export async function openImagesThroughNodes(
 class Asking {
   readonly #options: ThroughNodesOptions;
   readonly #run = randomUUID();
-  /** Those first that answered, or were not asked. */
+  /** Those first that had what they were asked for, or were not asked. */
   #nodes: readonly RegistryNode[];
 
   constructor(nodes: readonly RegistryNode[], options: ThroughNodesOptions) {
@@ -120,48 +101,22 @@ class Asking {
       ...(logins.length === 0 ? {} : { logins: [...logins] }),
       run: this.#run,
     };
-    try {
-      return await askInTurn(this.#nodes, {
-        ask: async (node, stop) => {
-          const limit = AbortSignal.any([stop, AbortSignal.timeout(longestMs)]);
-          return soundImage(await node.registryImage(asked, limit), reference, node.name);
-        },
-        passes: ({ code }) => nodesTrouble.has(code),
-        onFailed: (node) => {
-          this.#nodes = [...this.#nodes.filter((other) => other !== node), node];
-        },
-        waitMs,
-        signal,
-      });
-    } catch (error) {
-      signal.throwIfAborted();
-      throw withHint(toImgctlError(error));
-    }
-  }
-}
-
-/** Every node was asked: what this machine can do about it is said too. */
-function withHint(error: ImgctlError): ImgctlError {
-  if (error.code === 'route_unknown') {
-    return new ImgctlError('node_protocol', 'the agents are older than this command, and pull nothing', {
-      hint: 'Install the same version on the nodes, or have this command pull for them: --via command.',
-      context: error.context,
+    return askInTurn(this.#nodes, {
+      ask: async (node, stop) => {
+        const limit = AbortSignal.any([stop, AbortSignal.timeout(longestMs)]);
+        return soundImage(await node.registryImage(asked, limit), reference, node.name);
+      },
+      goesOn: (inVain) => {
+        if (!mayAskAnother(inVain)) return false;
+        const last = inVain.at(-1)?.node;
+        this.#nodes = [...this.#nodes.filter((node) => node !== last), ...(last ? [last] : [])];
+        return true;
+      },
+      failure: (inVain) => askedInVain(inVain, this.#nodes.length),
+      waitMs,
+      signal,
     });
   }
-  if (error.code === 'node_not_agent') {
-    return new ImgctlError(error.code, error.message, {
-      hint: [error.hint, 'Or have this command pull for it: --via command.'].filter(Boolean).join(' '),
-      context: error.context,
-      cause: error,
-    });
-  }
-  if (!error.code.startsWith('registry_') && error.code !== 'config_invalid') return error;
-  const { node } = error.context;
-  return new ImgctlError(error.code, node === undefined ? error.message : `${node}: ${error.message}`, {
-    hint: error.code === 'registry_unauthorized' ? `${pullSecretHint} ${viaCommandHint}` : viaCommandHint,
-    context: error.context,
-    cause: error,
-  });
 }
 
 /** An image as a node told of it, its documents verified. */

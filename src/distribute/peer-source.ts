@@ -107,6 +107,7 @@ function sourceOf(
         layers,
         held,
       ),
+    keptIn: 'nodes',
     sizeOf: (digest) => documents.get(digest)?.byteLength,
     heldByNodes: (digest) => held.has(digest),
     async *read(digest, offset) {

@@ -1,4 +1,4 @@
-import { ImgctlError } from '../errors.ts';
+import { ImgctlError, toImgctlError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { type Digest, shortDigest } from '../image/digest.ts';
 import { parseManifest } from '../image/documents.ts';
@@ -6,6 +6,7 @@ import { type ImageGraph, resolveGraph } from '../image/graph.ts';
 import { isManifestType } from '../image/media-types.ts';
 import { formatPlatform, type Platform, parsePlatform } from '../image/platform.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
+import { withPlatformHint } from '../image/platform-hint.ts';
 import { readDocument } from '../image/read-document.ts';
 import type { ImageSource } from '../image/source.ts';
 import type { GraphWithNames } from './archive-node.ts';
@@ -84,13 +85,18 @@ async function graphOf(
   choice: PlatformChoice,
   signal: AbortSignal | undefined,
 ): Promise<ImageGraph> {
-  return resolveGraph(target, choice, async (descriptor) => {
+  const read = async (descriptor: Descriptor) => {
     if (source.sizeOf(descriptor.digest) === undefined) return undefined;
     const bytes = await readDocument(source, descriptor, signal);
     if (choice.kind !== 'all' || !isManifestType(descriptor.mediaType)) return bytes;
     const { config, layers } = parseManifest(bytes, descriptor);
     return [config, ...layers].every(({ digest }) => source.sizeOf(digest) !== undefined) ? bytes : undefined;
-  });
+  };
+  try {
+    return await resolveGraph(target, choice, read);
+  } catch (thrown) {
+    throw withPlatformHint(toImgctlError(thrown), source.keptIn);
+  }
 }
 
 function mustBeWhole(

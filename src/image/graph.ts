@@ -53,7 +53,7 @@ export interface ImageGraph {
 }
 
 /**
- * @throws ImgctlError `platform_missing` (context `wanted` and `available`), `image_cycle`, `document_invalid`
+ * @throws ImgctlError `platform_missing` (as `choosePlatforms`), `image_cycle`, `document_invalid`
  */
 export async function resolveGraph(
   target: Descriptor,

@@ -4,6 +4,7 @@ import type { Digest } from './digest.ts';
 import type { ImageConfig, Manifest } from './documents.ts';
 import { isImageConfigType } from './media-types.ts';
 import { formatPlatform, type Platform, platformDistance } from './platform.ts';
+import { platformHint } from './platform-hint.ts';
 
 /**
  * Which platforms of an image are wanted: what these hosts run (for each the one manifest that suits it best),
@@ -27,7 +28,13 @@ export interface Candidate {
   readonly path: readonly Digest[];
 }
 
-/** @throws ImgctlError `platform_missing` */
+/** No image has more platforms, and no error tells of more. */
+const maxTold = 50;
+
+/**
+ * @throws ImgctlError `platform_missing`, its context `wanted`, `available` (those that are at hand) and `listed` (those
+ *   that are known of)
+ */
 export function choosePlatforms(
   target: Descriptor,
   candidates: readonly Candidate[],
@@ -84,19 +91,17 @@ function bestFor(wanted: Platform, candidates: readonly Candidate[], exact: bool
 }
 
 function missing(target: Descriptor, candidates: readonly Candidate[], wanted: string): ImgctlError {
-  const available = [
-    ...new Set(
-      candidates.flatMap(({ platform, manifest }) =>
-        platform && manifest ? [formatPlatform(platform)] : [],
-      ),
-    ),
-  ];
+  const available = platformsOf(candidates.filter(({ manifest }) => manifest !== undefined));
   const has = available.length === 0 ? 'no platform at all' : available.join(', ');
   return new ImgctlError('platform_missing', `the image has no ${wanted}; it has ${has}`, {
-    hint:
-      available.length === 0
-        ? 'Save the image again for the platform of the nodes.'
-        : `Save the image for ${wanted}, or import what is there with --platform ${available[0]}.`,
-    context: { digest: target.digest, wanted, available },
+    hint: platformHint(wanted, available),
+    context: { digest: target.digest, wanted, available, listed: platformsOf(candidates) },
   });
+}
+
+function platformsOf(candidates: readonly Candidate[]): string[] {
+  const all = candidates.flatMap(({ platform, attachment }) =>
+    platform && !attachment ? [formatPlatform(platform)] : [],
+  );
+  return [...new Set(all)].slice(0, maxTold);
 }

@@ -1,11 +1,14 @@
 import type { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
+import type { KeptIn } from './platform-hint.ts';
 
 /**
  * The port of everything that images come from: an archive, a store, and later a registry or a peer.
  * Importing is copying a graph of blobs from one of these to a store.
  */
 export interface BlobSource {
+  /** Absent: in an archive. */
+  readonly keptIn?: KeptIn | undefined;
   /** Of a source that is only what has changed since another: that one. It has what is not here. */
   readonly base?: SourceBase | undefined;
   /** Size in bytes of a blob that is here, whole; undefined where it is not. */

@@ -4,8 +4,9 @@ import { hasCode, ImgctlError } from '../errors.ts';
 import type { Credential, RegistryEndpoint } from '../image/registry-endpoint.ts';
 import { Authorizer } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
+import { type Followed, followRedirects } from './follow-redirects.ts';
 import { leave, readBounded } from './read-bounded.ts';
-import { connectionError, protocolError, redirectedInVain, refusedError } from './registry-errors.ts';
+import { connectionError, redirectedInVain, refusedError } from './registry-errors.ts';
 import { retryAfterMs } from './retry-after.ts';
 import type { Answer, Transport } from './transport.ts';
 
@@ -30,10 +31,8 @@ export interface EndpointRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-const maxRedirects = 5;
 /** Of those that may fit, so many are tried. */
 const maxCredentials = 16;
-const maxLocation = 8192;
 const maxErrorBytes = 64 * 1024;
 const passing: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -43,12 +42,6 @@ const errorsSchema = z.object({
     .max(100)
     .nullish(),
 });
-
-interface Followed {
-  readonly answer: Answer;
-  /** The other server that answered, where one was redirected to. */
-  readonly by?: string | undefined;
-}
 
 /** One repository on one server: authorized, patient, and led on by redirects without taking secrets along. */
 export class EndpointClient {
@@ -130,40 +123,21 @@ export class EndpointClient {
   }
 
   /** `plain`: the headers that another server may see. */
-  async #follow(
+  #follow(
     start: URL,
     headers: Record<string, string>,
     plain: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
   ): Promise<Followed> {
     const { tls, connectTimeoutMs } = this.endpoint;
-    let url = start;
-    let isOwn = true;
-    for (let redirects = 0; ; redirects += 1) {
-      // Also where it leads back: that was not the registry's own word
-      isOwn &&= url.origin === this.url.origin;
-      const answer = await this.#transport.request(url, {
+    return followRedirects(this.#transport, start, {
+      asked: (_, isOwn) => ({
         headers: isOwn ? headers : plain,
         tls: isOwn ? tls : tls?.ca === undefined ? undefined : { ca: tls.ca },
         connectTimeoutMs,
         signal,
-      });
-      if (![301, 302, 303, 307, 308].includes(answer.statusCode))
-        return { answer, by: isOwn ? undefined : url.host };
-      await leave(answer);
-      if (redirects === maxRedirects) throw protocolError(this.url.host, 'it redirects without end');
-      url = this.#redirected(url, answer.headers.location);
-    }
-  }
-
-  /** Nobody on the way may choose what is read: not from HTTPS to plain HTTP. */
-  #redirected(from: URL, location: string | string[] | undefined): URL {
-    const text = typeof location === 'string' && location.length <= maxLocation ? location : '';
-    const to = text !== '' && URL.canParse(text, from.href) ? new URL(text, from) : undefined;
-    if (to?.protocol !== 'https:' && !(to?.protocol === 'http:' && from.protocol === 'http:'))
-      throw protocolError(from.host, 'it redirects to where nothing can be had safely');
-    to.username = to.password = to.hash = '';
-    return to;
+      }),
+    });
   }
 
   #urlOf(path: string): URL {

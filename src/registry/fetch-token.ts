@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { type Credential, type EndpointTls, isLoopback } from '../image/registry-endpoint.ts';
 import type { Challenge } from './challenge.ts';
+import { type Followed, followRedirects } from './follow-redirects.ts';
 import { leave, readBounded } from './read-bounded.ts';
 import { connectionError, protocolError, tokenServerError } from './registry-errors.ts';
 import { retryAfterMs } from './retry-after.ts';
@@ -39,35 +40,46 @@ const tokenSchema = z.object({
 
 /** Undefined where the server does not take the credential. @throws ImgctlError `registry_failed`, `registry_unreachable` */
 export async function fetchToken(wanted: TokenRequest): Promise<Token | undefined> {
-  const { transport, credential, signal } = wanted;
   const realm = realmOf(wanted);
-  const tls = tlsFor(realm, wanted);
   const now = Date.now();
-  const answer =
-    credential?.kind === 'identity'
-      ? await transport.request(realm, { ...refresh(wanted, credential.token), tls, signal })
-      : await transport.request(withScope(realm, wanted), { headers: basic(credential), tls, signal });
+  const { answer, by = realm.host } = await ask(realm, wanted);
   if (answer.statusCode >= 400 && answer.statusCode < 500 && answer.statusCode !== 429) {
     await leave(answer);
     return undefined;
   }
   try {
-    return await readToken(answer, realm, now);
+    return await readToken(answer, by, now);
   } catch (error) {
-    throw connectionError(error, realm, signal);
+    throw connectionError(error, realm, wanted.signal);
   }
+}
+
+/** What is posted holds a secret, so it is led nowhere; where else one is led with a password, that stays behind. */
+async function ask(realm: URL, wanted: TokenRequest): Promise<Followed> {
+  const { transport, credential, signal } = wanted;
+  if (credential?.kind === 'identity') {
+    const tls = tlsFor(realm, wanted);
+    return { answer: await transport.request(realm, { ...refresh(wanted, credential.token), tls, signal }) };
+  }
+  return followRedirects(transport, withScope(realm, wanted), {
+    asked: (url, isOwn) => ({ headers: isOwn ? basic(credential) : {}, tls: tlsFor(url, wanted), signal }),
+    allows: (url) => isSafe(url, wanted.registry),
+  });
 }
 
 /** No credential goes where anybody on the way could read it, unless the registry itself is spoken to so. */
 function realmOf({ challenge, registry }: TokenRequest): URL {
   const { realm = '' } = challenge.parameters;
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
-  const plainToo =
-    registry.protocol === 'http:' && (url?.hostname === registry.hostname || isLoopback(url?.hostname ?? ''));
-  if (url === undefined || (url.protocol !== 'https:' && !(url.protocol === 'http:' && plainToo)))
+  if (url === undefined || !isSafe(url, registry))
     throw protocolError(registry.host, 'it names no token server that can be trusted with a password');
   url.username = url.password = url.hash = '';
   return url;
+}
+
+function isSafe({ protocol, hostname }: URL, registry: URL): boolean {
+  const plainToo = registry.protocol === 'http:' && (hostname === registry.hostname || isLoopback(hostname));
+  return protocol === 'https:' || (protocol === 'http:' && plainToo);
 }
 
 /** Another server is verified by the same authorities; who this side is, and leniency, are the registry's own matter. */
@@ -107,17 +119,16 @@ export function basicHeader({ username, password }: Extract<Credential, { kind: 
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-async function readToken(answer: Answer, realm: URL, now: number): Promise<Token> {
+async function readToken(answer: Answer, host: string, now: number): Promise<Token> {
   if (answer.statusCode !== 200) {
     await leave(answer);
-    throw tokenServerError(realm.host, answer.statusCode, retryAfterMs(answer.headers['retry-after']));
+    throw tokenServerError(host, answer.statusCode, retryAfterMs(answer.headers['retry-after']));
   }
   const bytes = await readBounded(answer, maxTokenBytes);
   const { token, access_token, expires_in } = parseToken(bytes);
   const value = token || access_token || '';
   // What goes into a header must be able to stand there
-  if (!/^[\x21-\x7e]+$/.test(value))
-    throw protocolError(realm.host, 'what its token server gave is no token');
+  if (!/^[\x21-\x7e]+$/.test(value)) throw protocolError(host, 'what its token server gave is no token');
   const seconds = Math.min(Math.max(expires_in ?? 0, defaultSeconds), maxSeconds);
   return { value, expiresAt: now + seconds * 1000 };
 }

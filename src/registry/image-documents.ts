@@ -1,8 +1,10 @@
+import { listNames } from '../errors/nearest.ts';
 import { hasCode, ImgctlError } from '../errors.ts';
 import { bareDescriptor, type Descriptor } from '../image/descriptor.ts';
 import type { Digest } from '../image/digest.ts';
 import { resolveGraph } from '../image/graph.ts';
 import type { PlatformChoice } from '../image/platform-choice.ts';
+import { platformHint } from '../image/platform-hint.ts';
 
 /** What the documents of all images of a run may take, in bytes: some 10 KiB is usual for one. */
 const maxTotalBytes = 64 * 1024 * 1024;
@@ -67,7 +69,7 @@ export class ImageDocuments {
         lacking = error;
       }
     }
-    if (!some && lacking !== undefined) throw lacking;
+    if (!some && lacking !== undefined) throw lackingThere(lacking);
     return [...blobs.values()].filter(({ digest }) => !this.#bytes.has(digest));
   }
 
@@ -113,4 +115,15 @@ export class ImageDocuments {
       if (!hasCode(error, 'image_unknown')) throw error;
     }
   }
+}
+
+/** What an index lists is there, though nobody has read it. */
+function lackingThere(error: ImgctlError): ImgctlError {
+  const { wanted, listed, digest } = error.context;
+  if (typeof wanted !== 'string' || !Array.isArray(listed)) return error;
+  const has = listed.length === 0 ? 'no platform at all' : listNames(listed);
+  return new ImgctlError('platform_missing', `the image has no ${wanted}; it has ${has}`, {
+    hint: platformHint(wanted, listed, 'registry'),
+    context: { ...(digest === undefined ? {} : { digest }), wanted, available: listed },
+  });
 }

@@ -1,6 +1,7 @@
 import type { Reference } from '../image/reference.ts';
 import { defaultPatience, EndpointClient } from './endpoint-client.ts';
-import { BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
+import type { RegistryBlob } from './open-blob.ts';
+import { BlobReads, readBlob } from './read-blob.ts';
 import { type RegistrySettings, Repository, type Rests } from './repository.ts';
 import { Transport } from './transport.ts';
 

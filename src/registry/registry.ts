@@ -23,7 +23,8 @@ import { readAhead } from '../streams/read-ahead.ts';
 import { fetchManifest } from './fetch-manifest.ts';
 import { type AttachedManifest, findAttached } from './find-attached.ts';
 import { ImageDocuments } from './image-documents.ts';
-import { type BlobReads, type RegistryBlob, readBlob } from './read-blob.ts';
+import type { RegistryBlob } from './open-blob.ts';
+import { type BlobReads, readBlob } from './read-blob.ts';
 import { RegistryClients } from './registry-clients.ts';
 import type { RegistrySettings, Repository } from './repository.ts';
 
@@ -141,6 +142,7 @@ export async function openRegistryImages(
   return {
     images: found.flatMap((image) => (image instanceof ImgctlError ? [] : [image])),
     failed: found.flatMap((image) => (image instanceof ImgctlError ? [image] : [])),
+    keptIn: 'registry',
     ...{ documents, blobs, waitedAt, sizeOf, read },
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };

@@ -4,6 +4,7 @@ import type { Descriptor } from '../image/descriptor.ts';
 import { parseIndex } from '../image/documents.ts';
 import { isIndexType, isManifestType } from '../image/media-types.ts';
 import { formatPlatform } from '../image/platform.ts';
+import { platformHint } from '../image/platform-hint.ts';
 import type { BlobSource, SourceBase } from '../image/source.ts';
 
 /**
@@ -11,7 +12,7 @@ import type { BlobSource, SourceBase } from '../image/source.ts';
  * @throws ImgctlError `platform_missing`, `archive_incomplete`
  */
 export function mustHave(
-  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes' | 'base'>,
+  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes' | 'base' | 'keptIn'>,
   missing: readonly MissingBlob[],
   documents: Declaration['documents'] = [],
 ): void {
@@ -48,7 +49,7 @@ function baseAbsent({ name, digest }: SourceBase, missing: MissingBlob, count: n
 
 /** The node picked the entry of an index that suits it; the tool that saved the image left that one out. */
 function platformAbsent(
-  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes'>,
+  source: Pick<BlobSource, 'sizeOf' | 'heldByNodes' | 'keptIn'>,
   { digest }: MissingBlob,
   documents: NonNullable<Declaration['documents']>,
 ): ImgctlError {
@@ -59,9 +60,15 @@ function platformAbsent(
   const siblings = entries.filter((entry) => source.sizeOf(entry.digest) !== undefined);
   const available = [...new Set(siblings.flatMap((entry) => platformOf(entry) ?? []))];
   const has = available.length === 0 ? 'none that is known' : available.join(', ');
+  const context = { digest, wanted, available };
+  if (source.keptIn === 'registry')
+    return new ImgctlError('platform_missing', `nothing was pulled for ${wanted}, but for ${has}`, {
+      hint: 'Run the command again: it had not learned what the node runs.',
+      context,
+    });
   return new ImgctlError('platform_missing', `the archive was saved without ${wanted}; it has ${has}`, {
-    hint: `Save the image for ${wanted}${available.length === 0 ? '' : `, or import what is there with --platform ${available[0]}`}.`,
-    context: { digest, wanted, available },
+    hint: platformHint(wanted, available),
+    context,
   });
 }
 

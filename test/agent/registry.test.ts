@@ -106,6 +106,34 @@ it('an agent goes on with a blob from where it was left, and says where that is'
   );
 });
 
+it('an agent that two imports ask for the same blob at once reads it once', async () => {
+  const { digest, size } = layer.descriptor;
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  registry.faults.push({
+    path: new RegExp(digest),
+    answer(response, bytes = Buffer.alloc(0)) {
+      response.writeHead(200, { 'content-length': bytes.byteLength });
+      begin();
+      let at = 0;
+      const writing = setInterval(() => {
+        response.write(bytes.subarray(at, at + 20_000));
+        at += 20_000;
+        if (at >= bytes.byteLength) response.end();
+      }, 20);
+      response.on('close', () => clearInterval(writing));
+    },
+  });
+  const source = { images: [`${registry.host}/team/app:1`] };
+  const pull = async () => {
+    const target = await agent.client.openImport({});
+    return target.pull?.({ digest, size, offset: 0 }, source, undefined, { relay: [] });
+  };
+  const first = pull();
+  await begun;
+  expect(await Promise.all([first, pull()])).toMatchObject([{ received: size }, { received: 0 }]);
+  expect(registry.paths().filter((path) => path.includes(digest))).toHaveLength(1);
+});
+
 it('an agent says what its registry said, of a blob that is not there', async () => {
   const target = await agent.client.openImport({});
   const [{ descriptor }] = arm.layers as [(typeof arm.layers)[number]];

@@ -217,6 +217,10 @@ describe('distributing to several nodes', () => {
         error: { code: 'platform_missing', context: { wanted: 'linux/amd64', available: ['linux/arm64'] } },
       },
     ]);
+    const pulled = { ...saved, keptIn: 'registry' as const };
+    expect(await distribute(options([nodeNamed('amd')], { source: pulled }))).toMatchObject([
+      { status: 'refused', error: { message: 'nothing was pulled for linux/amd64, but for linux/arm64' } },
+    ]);
     const [elsewhere] = await distribute(
       options([nodeNamed('arm', { platforms: [arm64] })], { source: saved }),
     );

@@ -65,6 +65,104 @@ it.each(Object.keys(lies))('a node that gives %s is not believed, and the next i
   expect(alone.failed).toMatchObject([{ code: 'digest_mismatch' }]);
 });
 
+const lacks = (): never => {
+  throw new ImgctlError('image_unknown', 'registry.example.com does not have app:1', {
+    hint: 'Check the name and the tag.',
+    context: { registry: 'registry.example.com' },
+  });
+};
+
+it('an image that the registries of one node do not have is had by the next', async () => {
+  const asked: string[] = [];
+  const hears = (name: string, answer: () => RegistryImage) =>
+    node(name, () => {
+      asked.push(name);
+      return answer();
+    });
+  const nodes = [hears('a', lacks), hears('b', () => told(image)), hears('c', lacks)];
+  await using source = await openImagesThroughNodes([app, app], nodes, {
+    platforms: [],
+    logins: [],
+    maxParallel: 1,
+    signal: new AbortController().signal,
+  });
+  expect(source.failed).toEqual([]);
+  expect(source.images).toMatchObject([{ target: image.target }, { target: image.target }]);
+  // Who had the one is asked first for the other
+  expect(asked).toEqual(['a', 'b', 'b']);
+});
+
+it('an image is nowhere where every node says so, each in its own words', async () => {
+  const mirrorLacks = (): never => {
+    throw new ImgctlError('image_unknown', 'mirror.example.com does not have app:1');
+  };
+  const nodes = [node('a', lacks), node('b', mirrorLacks), node('c', lacks)];
+  await using source = await open(app, nodes);
+  expect(source.failed).toMatchObject([
+    {
+      code: 'image_unknown',
+      message: 'a, c: registry.example.com does not have app:1; b: mirror.example.com does not have app:1',
+      hint: expect.stringMatching(/^Check the name and the tag\. .*--via command/),
+      context: { registry: 'registry.example.com' },
+    },
+  ]);
+});
+
+it('five nodes are believed that an image is nowhere, however many there are', async () => {
+  let asked = 0;
+  const nodes = Array.from({ length: 200 }, (_, i) =>
+    node(`n${i}`, () => {
+      asked += 1;
+      return lacks();
+    }),
+  );
+  await using source = await open(app, nodes);
+  expect(asked).toBe(5);
+  expect(source.failed).toMatchObject([
+    {
+      code: 'image_unknown',
+      message: expect.stringContaining('n0, n1, n2, n3, n4: '),
+      hint: expect.stringContaining('195 more nodes were not asked'),
+    },
+  ]);
+});
+
+it('an image is not said to be nowhere where a node could not look for it there', async () => {
+  const refuse = (): never => {
+    throw new ImgctlError('registry_unauthorized', 'mirror.example.com does not give app:1 to this user');
+  };
+  await using source = await open(app, [node('a', lacks), node('b', refuse)]);
+  expect(source.failed).toMatchObject([
+    {
+      code: 'registry_unauthorized',
+      message:
+        'b: mirror.example.com does not give app:1 to this user; a: registry.example.com does not have app:1',
+    },
+  ]);
+});
+
+it('a node that is down says nothing of whether an image is there', async () => {
+  const down = (): never => {
+    throw new ImgctlError('node_unreachable', '10.0.4.17:25000 cannot be reached');
+  };
+  await using source = await open(app, [node('a', down), node('b', lacks)]);
+  expect(source.failed).toMatchObject([
+    { code: 'image_unknown', message: expect.stringMatching(/^b: .*; a: 10\.0\.4\.17:25000 cannot/) },
+  ]);
+});
+
+it('what many nodes said in many words is told of some of them', async () => {
+  const nodes = Array.from({ length: 100 }, (_, i) =>
+    node(`n${i}`, () => {
+      throw new ImgctlError('registry_failed', `at ${i} ${'x'.repeat(4000)}`);
+    }),
+  );
+  await using source = await open(app, nodes);
+  const [error] = source.failed;
+  expect(error?.message).toMatch(/^n0: at 0 x.*; n1: at 1 x.*; and 97 more$/);
+  expect(error?.message.length).toBeLessThan(1000);
+});
+
 it('where no node may have an image, the pull secret of pods is spoken of', async () => {
   const refuse = (): never => {
     throw new ImgctlError('registry_unauthorized', 'registry.example.com does not give it to this user');

@@ -89,12 +89,42 @@ it('says so of layers too, which no node is given', async () => {
   ).toEqual(names);
 });
 
-it('an image that no registry has is asked for once', async () => {
+it('a node that runs what was never built is told what helps at a registry', async () => {
+  await using registry = await startFakeRegistry({ tags: { 'app:1': image } });
+  await using nodes = await startPullingNodes(['a', 'b'], registry, { arm: ['b'] });
+  const { outcomes } = await nodes.pull([`${registry.host}/app:1`]);
+  expect(outcomes).toMatchObject([
+    { status: 'imported' },
+    {
+      status: 'refused',
+      error: {
+        code: 'platform_missing',
+        hint: 'Build and push the image for linux/arm64 too, or pull what is there with --platform linux/amd64.',
+      },
+    },
+  ]);
+});
+
+it('a node whose mirror lacks the image, and its layers, gets them from one whose mirror has them', async () => {
+  await using registry = await startFakeRegistry({ tags: { 'app:1': image } });
+  await using empty = await startFakeRegistry();
+  await using nodes = await startPullingNodes(['a', 'b'], registry, {
+    elsewhere: { url: empty.url, nodes: ['a'] },
+  });
+  const { failed, outcomes } = await nodes.pull([`${registry.host}/app:1`]);
+  expect(failed).toEqual([]);
+  expect(outcomes).toMatchObject([
+    { status: 'imported' },
+    { status: 'imported', bytesFromRegistries: layerBytes },
+  ]);
+});
+
+it('an image that no registry has is asked for once by each node', async () => {
   await using registry = await startFakeRegistry({ tags: { 'app:1': image } });
   await using nodes = await startPullingNodes(names, registry);
   const { failed } = await nodes.pull([`${registry.host}/nowhere:1`]);
   expect(failed).toMatchObject([{ code: 'image_unknown', context: { registry: registry.host } }]);
-  expect(registry.paths()).toHaveLength(1);
+  expect(registry.requests.map(({ headers }) => headers['x-node'])).toEqual(names);
 });
 
 it('where a node dies in the middle, another goes on from there', async () => {

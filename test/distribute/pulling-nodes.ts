@@ -10,7 +10,9 @@ import {
 } from '../../src/distribute/images-through-nodes.ts';
 import type { NodeOutcome } from '../../src/distribute/outcome.ts';
 import { ImgctlError } from '../../src/errors.ts';
+import { parsePlatform } from '../../src/image/platform.ts';
 import { parseReference } from '../../src/image/reference.ts';
+import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import { makeCluster } from '../agent/fetch-nodes.ts';
 import type { TestAgent } from '../agent/test-agent.ts';
 import type { FakeRegistry } from '../support/registry/fake-registry.ts';
@@ -32,15 +34,21 @@ export interface Pulled {
   readonly outcomes: readonly NodeOutcome[];
 }
 
+const arm64 = parsePlatform('linux/arm64');
+
 interface NodesOptions {
   /** Of these nodes, the registry's address is one where nothing listens. */
   readonly cutOff?: readonly string[];
+  /** Of these nodes, it is that of another registry. */
+  readonly elsewhere?: { readonly url: string; readonly nodes: readonly string[] };
+  /** These run linux/arm64; the others what this machine does. */
+  readonly arm?: readonly string[];
 }
 
 export async function startPullingNodes(
   names: readonly string[],
   registry: FakeRegistry,
-  { cutOff = [] }: NodesOptions = {},
+  { cutOff = [], elsewhere, arm = [] }: NodesOptions = {},
 ): Promise<PullingNodes> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), 'imgctl-test-pulling-'));
@@ -50,12 +58,15 @@ export async function startPullingNodes(
   for (const name of names) {
     const hostsDir = join(dir, name);
     await mkdir(join(hostsDir, registry.host), { recursive: true });
-    const address = cutOff.includes(name) ? 'http://127.0.0.1:1' : registry.url;
+    const own = elsewhere?.nodes.includes(name) ? elsewhere.url : registry.url;
+    const address = cutOff.includes(name) ? 'http://127.0.0.1:1' : own;
     await writeFile(
       join(hostsDir, registry.host, 'hosts.toml'),
       `server = "${address}"\n[header]\n"x-node" = "${name}"\n`,
     );
-    agents.set(name, stack.use(await cluster.node([], { settings: { hostsDir, name } })));
+    const platforms = [arm64].filter(() => arm.includes(name));
+    const store = createMemoryStore(platforms.length === 0 ? {} : { platforms });
+    agents.set(name, stack.use(await cluster.node([], { store, settings: { hostsDir, name } })));
   }
   const open = stack.move();
   return {

@@ -104,6 +104,11 @@ describe('a node that takes whole archives', () => {
     const [outcome] = await distribute(options([nodeOf('mk', archives, cluster)]));
 
     expect(outcome).toMatchObject({ status: 'refused', bytesSent: 0, error: { code: 'platform_missing' } });
+    const { source: fromArchive } = options([]);
+    const pulled = options([nodeOf('mk', archives, cluster)], {
+      source: { ...fromArchive, keptIn: 'registry' },
+    });
+    expect(await distribute(pulled)).toMatchObject([{ error: { hint: expect.stringContaining('push') } }]);
     expect(archives.imports).toBe(0);
   });
 

@@ -52,6 +52,15 @@ const sendTo = {
     (other: string): Answer =>
     ({ url = '' }, response) =>
       void response.writeHead(307, { location: `${other}${url}` }).end(),
+  'token that leads on':
+    (other: string): Answer =>
+    (request, response) => {
+      const { url = '', headers } = request;
+      if (headers.authorization === 'Bearer given') return serve(request, response);
+      if (url.startsWith('/token')) return sendTo.redirect(other)(request, response);
+      const realm = `https://${headers.host}/token`;
+      response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
+    },
   token:
     (other: string): Answer =>
     (request, response) => {
@@ -60,62 +69,65 @@ const sendTo = {
     },
 };
 
-describe.each(['redirect', 'token'] as const)('a registry over TLS, by its %s,', (way) => {
-  let authority: TestAuthority;
-  let stranger: TestAuthority;
-  let registryFiles: IssuedFiles;
-  let own: IssuedFiles;
+describe.each(['redirect', 'token', 'token that leads on'] as const)(
+  'a registry over TLS, by its %s,',
+  (way) => {
+    let authority: TestAuthority;
+    let stranger: TestAuthority;
+    let registryFiles: IssuedFiles;
+    let own: IssuedFiles;
 
-  beforeAll(async () => {
-    [authority, stranger] = await Promise.all([makeTestAuthority('known'), makeTestAuthority('stranger')]);
-    registryFiles = await authority.issue('registry', { names: ['127.0.0.1'], usages: ['server'] });
-    own = await authority.issue('me-myself', { usages: ['client'] });
-  });
-
-  afterAll(() => Promise.all([authority, stranger].map((each) => each?.[Symbol.asyncDispose]())));
-
-  const tlsOf = () => ({ ca: authority.pair.cert, cert: own.cert, key: own.key });
-
-  it('cannot lead anybody to plain HTTP, on this machine either', async () => {
-    await using other = await startFakeRegistry({ tags: { 'app:1': image } });
-    await using registry = await startTls(registryFiles, authority.pair.cert, sendTo[way](other.url));
-    await using images = await pull([`127.0.0.1:${registry.port}/app:1`], {
-      scheme: 'https',
-      tls: tlsOf(),
-      credentials: [me],
+    beforeAll(async () => {
+      [authority, stranger] = await Promise.all([makeTestAuthority('known'), makeTestAuthority('stranger')]);
+      registryFiles = await authority.issue('registry', { names: ['127.0.0.1'], usages: ['server'] });
+      own = await authority.issue('me-myself', { usages: ['client'] });
     });
-    expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
-    expect(toldOf(images.failed)).not.toContain('very-secret');
-    expect(other.requests).toEqual([]);
-  });
 
-  it('has a certificate shown that others are not shown', async () => {
-    const files = await authority.issue('other', { names: ['localhost'], usages: ['server'] });
-    await using other = await startTls(files, authority.pair.cert, serve);
-    const answer = sendTo[way](`https://localhost:${other.port}`);
-    await using registry = await startTls(registryFiles, authority.pair.cert, answer);
-    await using images = await pull([`127.0.0.1:${registry.port}/app:1`], {
-      scheme: 'https',
-      tls: tlsOf(),
-      credentials: [me],
-    });
-    expect(images.failed).toEqual([]);
-    expect(new Set(registry.seen)).toEqual(new Set(['me-myself']));
-    expect(new Set(other.seen)).toEqual(new Set(['']));
-  });
+    afterAll(() => Promise.all([authority, stranger].map((each) => each?.[Symbol.asyncDispose]())));
 
-  it('may be taken without a certificate that is trusted, and others are not', async () => {
-    const files = await stranger.issue('other', { names: ['localhost'], usages: ['server'] });
-    await using other = await startTls(files, authority.pair.cert, serve);
-    const answer = sendTo[way](`https://localhost:${other.port}`);
-    await using registry = await startTls(registryFiles, authority.pair.cert, answer);
-    await using images = await pull([`127.0.0.1:${registry.port}/app:1`], {
-      scheme: 'https',
-      tls: { skipVerify: true },
-      credentials: [me],
+    const tlsOf = () => ({ ca: authority.pair.cert, cert: own.cert, key: own.key });
+
+    it('cannot lead anybody to plain HTTP, on this machine either', async () => {
+      await using other = await startFakeRegistry({ tags: { 'app:1': image } });
+      await using registry = await startTls(registryFiles, authority.pair.cert, sendTo[way](other.url));
+      await using images = await pull([`127.0.0.1:${registry.port}/app:1`], {
+        scheme: 'https',
+        tls: tlsOf(),
+        credentials: [me],
+      });
+      expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+      expect(toldOf(images.failed)).not.toContain('very-secret');
+      expect(other.requests).toEqual([]);
     });
-    expect(images.failed).toMatchObject([{ code: 'registry_untrusted' }]);
-    expect(other.seen).toEqual([]);
-    expect(registry.seen.length).toBeGreaterThan(0);
-  });
-});
+
+    it('has a certificate shown that others are not shown', async () => {
+      const files = await authority.issue('other', { names: ['localhost'], usages: ['server'] });
+      await using other = await startTls(files, authority.pair.cert, serve);
+      const answer = sendTo[way](`https://localhost:${other.port}`);
+      await using registry = await startTls(registryFiles, authority.pair.cert, answer);
+      await using images = await pull([`127.0.0.1:${registry.port}/app:1`], {
+        scheme: 'https',
+        tls: tlsOf(),
+        credentials: [me],
+      });
+      expect(images.failed).toEqual([]);
+      expect(new Set(registry.seen)).toEqual(new Set(['me-myself']));
+      expect(new Set(other.seen)).toEqual(new Set(['']));
+    });
+
+    it('may be taken without a certificate that is trusted, and others are not', async () => {
+      const files = await stranger.issue('other', { names: ['localhost'], usages: ['server'] });
+      await using other = await startTls(files, authority.pair.cert, serve);
+      const answer = sendTo[way](`https://localhost:${other.port}`);
+      await using registry = await startTls(registryFiles, authority.pair.cert, answer);
+      await using images = await pull([`127.0.0.1:${registry.port}/app:1`], {
+        scheme: 'https',
+        tls: { skipVerify: true },
+        credentials: [me],
+      });
+      expect(images.failed).toMatchObject([{ code: 'registry_untrusted' }]);
+      expect(other.seen).toEqual([]);
+      expect(registry.seen.length).toBeGreaterThan(0);
+    });
+  },
+);

@@ -168,6 +168,94 @@ describe('a registry that wants a token', () => {
     expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
   });
 
+  /** Sends who asks for a token on to where `to` says, once for each. */
+  function tokenServerLeads(...to: readonly string[]): void {
+    const guard = registry.guard;
+    const left = [...to];
+    registry.guard = (request, response, body) => {
+      const location = request.url?.startsWith('/token') ? left.shift() : undefined;
+      if (location === undefined) return guard?.(request, response, body) ?? false;
+      response.writeHead(307, { location }).end();
+      return true;
+    };
+  }
+
+  it('may have a token server that leads on to another of its addresses', async () => {
+    tokenServerLeads('/token/v2?service=fake');
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toEqual([]);
+    expect(asked()).toEqual([
+      '/token?service=fake&scope=repository%3Ateam%2Fapp%3Apull',
+      '/token/v2?service=fake',
+    ]);
+    expect(given).toBe(1);
+  });
+
+  it('may have one that leads on to another server, which is not shown the password', async () => {
+    await using other = await startFakeRegistry();
+    other.guard = (_, response) => {
+      response.end(JSON.stringify({ token: fresh() }));
+      return true;
+    };
+    tokenServerLeads(`${other.url}/elsewhere`);
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toEqual([]);
+    expect(other.paths()).toEqual(['/elsewhere']);
+    expect(JSON.stringify(other.requests)).not.toMatch(/authorization|right-pass/);
+  });
+
+  it('is not shown the password again at the word of that other server', async () => {
+    await using other = await startFakeRegistry();
+    other.guard = (_, response) => {
+      response.writeHead(302, { location: `${registry.url}/token?back` }).end();
+      return true;
+    };
+    tokenServerLeads(other.url, other.url);
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toMatchObject([{ code: 'registry_unauthorized' }]);
+    const back = registry.requests.filter(({ path }) => path === '/token?back');
+    // With the password, and without
+    expect(back).toHaveLength(2);
+    expect(JSON.stringify(back)).not.toContain('authorization');
+  });
+
+  it('cannot lead anybody round and round, nor to where a token may not come from', async () => {
+    tokenServerLeads(...Array.from({ length: 100 }, (_, i) => `/token?${i}`));
+    await using round = await pull([ref()], { credentials: [me] });
+    expect(round.failed).toMatchObject([
+      { code: 'registry_failed', message: expect.stringContaining('without end') },
+    ]);
+    expect(asked().length).toBeLessThan(10);
+    // That of a machine in a cloud gives tokens of its own to whoever asks from there
+    for (const location of ['http://169.254.169.254/token', 'file:///etc/passwd', 'http://', ' ']) {
+      tokenServerLeads(location);
+      await using images = await pull([ref()], { credentials: [me] });
+      expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+      expect(toldOf(images.failed)).not.toContain('right-pass');
+    }
+  });
+
+  it('is told by the server that refuses, where one leads on to another', async () => {
+    await using other = await startFakeRegistry();
+    other.guard = (_, response) => {
+      response.writeHead(501).end('inner words');
+      return true;
+    };
+    tokenServerLeads(...Array.from({ length: 8 }, () => other.url));
+    await using images = await pull([ref()], { credentials: [me] });
+    expect(images.failed).toMatchObject([
+      { code: 'registry_unreachable', message: `the token server ${other.host} answered 501` },
+    ]);
+  });
+
+  it('has a refresh token sent nowhere else', async () => {
+    await using other = await startFakeRegistry();
+    tokenServerLeads(other.url);
+    await using images = await pull([ref()], { credentials: [{ kind: 'identity', token: 'refresh-me' }] });
+    expect(images.failed).toMatchObject([{ code: 'registry_failed' }]);
+    expect(other.requests).toEqual([]);
+  });
+
   it('has its words told without the secrets that it sends back', async () => {
     registry.guard = (request, response) => {
       if (request.headers.authorization === undefined)

@@ -59,6 +59,44 @@ describe('a registry in trouble', () => {
     expect(await readAll(images, digest, 1234)).toEqual(layer.bytes.subarray(1234));
   });
 
+  it('is read from its start once more where it refuses to go on from there', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    registry.faults.push(breakOff(/blobs/), refuse(/blobs/, 416));
+    expect(await readAll(images, digest)).toEqual(layer.bytes);
+    registry.faults.push(refuse(/blobs/, 416));
+    expect(await readAll(images, digest, 1234)).toEqual(layer.bytes.subarray(1234));
+    const asked = registry.requests.filter(({ path }) => path.includes(digest));
+    expect(asked.map(({ headers }) => headers.range !== undefined)).toEqual([
+      ...[false, true, false],
+      ...[true, false],
+    ]);
+  });
+
+  it('is not read from its start again and again', async () => {
+    await using registry = await startFakeRegistry({ tags });
+    await using images = await pull([`${registry.host}/app:1`]);
+    let longer = 100_000;
+    registry.guard = ({ url = '', headers }, response) => {
+      if (!url.includes(digest)) return false;
+      if (headers.range !== undefined) response.writeHead(416).end();
+      else {
+        response.writeHead(200, { 'content-length': layer.bytes.byteLength });
+        longer += 50_000;
+        response.write(layer.bytes.subarray(0, longer), () => setTimeout(() => response.destroy(), 50));
+      }
+      return true;
+    };
+    await expect(readAll(images, digest)).rejects.toMatchObject({
+      code: 'registry_failed',
+      context: { status: 416 },
+    });
+    const whole = registry.requests.filter(
+      ({ path, headers }) => path.includes(digest) && headers.range === undefined,
+    );
+    expect(whole).toHaveLength(2);
+  });
+
   it('is given up where bodies break without a byte', async () => {
     await using registry = await startFakeRegistry({ tags });
     await using images = await pull([`${registry.host}/app:1`]);
@@ -292,7 +330,13 @@ describe('a registry in trouble', () => {
     expect(all.sizeOf(digest)).toBe(layer.bytes.byteLength);
     const platforms = [{ kind: 'hosts', platforms: [{ os: 'linux', architecture: 's390x' }] }] as const;
     await using none = await pull([`${registry.host}/app:1`], { platforms });
-    expect(none.failed).toMatchObject([{ code: 'platform_missing' }]);
+    expect(none.failed).toMatchObject([
+      {
+        code: 'platform_missing',
+        message: 'the image has no linux/s390x; it has linux/amd64, linux/arm64',
+        hint: 'Build and push the image for linux/s390x too, or pull what is there with --platform linux/amd64.',
+      },
+    ]);
   });
 
   it('is read no faster than what it gives is taken', async () => {
@@ -475,6 +519,24 @@ describe('several endpoints', () => {
       { code: 'image_unknown', context: { tried: ['127.0.0.1:1', empty.host] } },
     ]);
     expect(images.failed[0]?.message).toContain('127.0.0.1:1 (registry_unreachable)');
+  });
+
+  it('are asked to go on with a blob before one that refuses to is read from its start', async () => {
+    await using first = await startFakeRegistry({ tags });
+    await using second = await startFakeRegistry({ tags });
+    const reference = parseReference('registry.example.com/app:1');
+    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
+    await using images = await pull(['registry.example.com/app:1'], {
+      endpoints: [at(first.host), at(second.host)],
+    });
+    first.faults.push(refuse(/blobs/, 416), refuse(/blobs/, 416));
+    expect(await readAll(images, digest, 1234)).toEqual(layer.bytes.subarray(1234));
+    second.faults.push(refuse(/blobs/, 404));
+    expect(await readAll(images, digest, 1234)).toEqual(layer.bytes.subarray(1234));
+    const ranges = ({ requests }: typeof first) =>
+      requests.filter(({ path }) => path.includes(digest)).map(({ headers }) => headers.range);
+    expect(ranges(first)).toEqual(['bytes=1234-', 'bytes=1234-', undefined]);
+    expect(ranges(second)).toEqual(['bytes=1234-', 'bytes=1234-']);
   });
 
   it('give the right bytes where one of them gives wrong ones, the next time', async () => {

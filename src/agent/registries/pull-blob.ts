@@ -1,6 +1,6 @@
 import type { FetchResult } from '../../agent-api/schemas.ts';
 import { toImgctlError } from '../../errors.ts';
-import { type Feed, feedError, fetchAlong } from '../relay/fetch-along.ts';
+import { type Feed, feedError, fetchAlong, WantedBytes } from '../relay/fetch-along.ts';
 import type { Relaying, RelayParts } from '../relay/relay-blob.ts';
 
 /**
@@ -14,8 +14,9 @@ export async function pullBlob(
 ): Promise<FetchResult> {
   const { hosted, blob, route, signal } = pulling;
   if (route.length > 0) return fetchAlong(pulling, feed, parts);
+  using wanted = new WantedBytes(feed, blob);
   try {
-    const { received } = await hosted.put(blob, () => feed.bytes(), signal);
+    const { received } = await hosted.put(blob, () => wanted.read(), signal);
     return { received, from: feed.outcomes() };
   } catch (thrown) {
     signal.throwIfAborted();

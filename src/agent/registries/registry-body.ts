@@ -2,7 +2,6 @@ import type { BlobToSend } from '../../agent-api/import-node.ts';
 import { ImgctlError, toImgctlError } from '../../errors.ts';
 import { parseReference } from '../../image/reference.ts';
 import type { RegistryClients } from '../../registry/registry-clients.ts';
-import { readAhead } from '../../streams/read-ahead.ts';
 import type { Feed } from '../relay/fetch-along.ts';
 import type { Heart } from '../relay/relay-blob.ts';
 
@@ -19,7 +18,6 @@ export interface RegistryBodyOptions {
 /** A blob's bytes as registries send them: one stream, in order, no faster than it is read. */
 export class RegistryBody implements Feed {
   readonly #options: RegistryBodyOptions;
-  readonly #ended = new AbortController();
   #failure: ImgctlError | undefined;
 
   constructor(options: RegistryBodyOptions) {
@@ -39,22 +37,8 @@ export class RegistryBody implements Feed {
     return [];
   }
 
-  stop(): void {
-    this.#ended.abort(new ImgctlError('interrupted', 'no more of the blob is wanted'));
-  }
-
-  [Symbol.dispose](): void {
-    this.stop();
-  }
-
-  bytes(): AsyncGenerator<Uint8Array> {
-    const { offset, size } = this.#options.blob;
-    return readAhead(this.#inOrder(), size - offset);
-  }
-
-  async *#inOrder(): AsyncGenerator<Uint8Array> {
+  async *bytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { blob, images, clients, heart, onBytes } = this.#options;
-    const { signal } = this.#ended;
     const chunks = clients.read(blob, images.map(parseReference), blob.offset, signal);
     try {
       for (;;) {

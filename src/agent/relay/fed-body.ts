@@ -1,7 +1,6 @@
 import type { BlobToSend } from '../../agent-api/import-node.ts';
 import type { FetchResult } from '../../agent-api/schemas.ts';
 import { ImgctlError, toImgctlError } from '../../errors.ts';
-import { readAhead } from '../../streams/read-ahead.ts';
 import { noPeerServed, servedWrongBytes } from '../../transfer/fetch/fetch-errors.ts';
 import { SourcePeer } from '../../transfer/fetch/source-peer.ts';
 import type { PeerClients } from '../peers/peer-clients.ts';
@@ -29,7 +28,6 @@ export interface FedBodyOptions {
 export class FedBody implements Feed {
   readonly #options: FedBodyOptions;
   readonly #sources: readonly SourcePeer[];
-  readonly #ended = new AbortController();
   #exhausted = false;
 
   /** @throws ImgctlError `request_invalid` where a URL names no peer: nobody is asked then */
@@ -57,33 +55,18 @@ export class FedBody implements Feed {
     return this.#sources.map((source) => source.outcome());
   }
 
-  /** No more of it is wanted. */
-  stop(): void {
-    this.#ended.abort(new ImgctlError('interrupted', 'no more of the blob is wanted'));
-  }
-
-  [Symbol.dispose](): void {
-    this.stop();
-  }
-
-  /** Once. @throws ImgctlError `interrupted`: nobody feeds it any more; see `failure` */
-  bytes(): AsyncGenerator<Uint8Array> {
-    const { offset, size } = this.#options.blob;
-    return readAhead(this.#inOrder(), size - offset);
-  }
-
-  async *#inOrder(): AsyncGenerator<Uint8Array> {
+  async *bytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { size } = this.#options.blob;
     let at = this.#options.blob.offset;
     for (const source of this.#sources) {
       if (at === size) return;
       try {
-        for await (const chunk of this.#from(source, at)) {
+        for await (const chunk of this.#from(source, at, signal)) {
           at += chunk.byteLength;
           yield chunk;
         }
       } catch (error) {
-        this.#ended.signal.throwIfAborted();
+        signal.throwIfAborted();
         source.drop(toImgctlError(error));
       }
     }
@@ -93,12 +76,12 @@ export class FedBody implements Feed {
     throw new ImgctlError('interrupted', `the route ended before its first node: ${this.failure?.message}`);
   }
 
-  async *#from(source: SourcePeer, offset: number): AsyncGenerator<Uint8Array> {
+  async *#from(source: SourcePeer, offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { blob, clients, stallMs, maxRate, onBytes } = this.#options;
     const stalled = new AbortController();
     using peer = clients.borrow(source.url);
     const wanted = { digest: blob.digest, size: blob.size, offset, length: blob.size - offset, maxRate };
-    const chunks = peer.client.readBlob(wanted, AbortSignal.any([this.#ended.signal, stalled.signal]));
+    const chunks = peer.client.readBlob(wanted, AbortSignal.any([signal, stalled.signal]));
     // Only while it is waited for: that nobody takes its bytes is not its fault
     let leftMs = stallMs;
     let sinceTold = 0;

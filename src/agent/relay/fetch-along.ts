@@ -1,20 +1,45 @@
 import { errorFromWire, errorToWire } from '../../agent-api/errors.ts';
+import type { BlobToSend } from '../../agent-api/import-node.ts';
 import type { FetchResult } from '../../agent-api/schemas.ts';
-import { hasCode, type ImgctlError } from '../../errors.ts';
+import { hasCode, ImgctlError } from '../../errors.ts';
+import { readAhead } from '../../streams/read-ahead.ts';
 import { type Relaying, type RelayParts, relayBlob } from './relay-blob.ts';
 import { codingOf } from './wire-body.ts';
 
 /** A blob's bytes from where this node gets them, once, in order. */
-export interface Feed extends Disposable {
-  /** @throws ImgctlError `interrupted`: nobody feeds it any more; see `failure` */
-  bytes(): AsyncIterable<Uint8Array>;
+export interface Feed {
+  /** Once, until `signal`. @throws ImgctlError `interrupted`: nobody feeds it any more; see `failure` */
+  bytes(signal: AbortSignal): AsyncGenerator<Uint8Array>;
   /** Why it is not whole, where it is not. */
   readonly failure: ImgctlError | undefined;
-  /** No more of it is wanted. */
-  stop(): void;
   /** The bytes did not have the digest: whose fault that was, where it is known. */
   blame(cause: ImgctlError): ImgctlError;
   outcomes(): FetchResult['from'];
+}
+
+/** What a feed gives, read ahead for as long as it is wanted. */
+export class WantedBytes implements Disposable {
+  readonly #ended = new AbortController();
+  readonly #feed: Feed;
+  readonly #length: number;
+
+  constructor(feed: Feed, { offset, size }: BlobToSend) {
+    this.#feed = feed;
+    this.#length = size - offset;
+  }
+
+  /** Once. */
+  read(): AsyncGenerator<Uint8Array> {
+    return readAhead(this.#feed.bytes(this.#ended.signal), this.#length);
+  }
+
+  stop(): void {
+    this.#ended.abort(new ImgctlError('interrupted', 'no more of the blob is wanted'));
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
 }
 
 /**
@@ -28,14 +53,15 @@ export async function fetchAlong(
   parts: RelayParts,
 ): Promise<FetchResult> {
   const { heart } = fetching;
+  using wanted = new WantedBytes(feed, fetching.blob);
   const { error, ...result } = await relayBlob(
     {
       ...fetching,
       coding: codingOf(undefined),
-      body: () => feed.bytes(),
+      body: () => wanted.read(),
       heart: {
         sign: () => heart.sign(),
-        hasBlob: () => feed.stop(),
+        hasBlob: () => wanted.stop(),
         during: (work) => heart.during(work),
       },
     },

@@ -71,7 +71,7 @@ async function fetchFromPeers(
     record.receivedFromPeer(bytes);
     metrics.bytesFromPeers(bytes);
   };
-  using fed = new FedBody({ blob, from, clients, stallMs: limits.peerStallMs, maxRate, onBytes });
+  const fed = new FedBody({ blob, from, clients, stallMs: limits.peerStallMs, maxRate, onBytes });
   return await fetchAlong({ hosted, blob, route: relay, signal, heart, maxRate }, fed, agent);
 }
 
@@ -92,7 +92,7 @@ async function pullFromRegistry(
     record.receivedFromRegistry(bytes);
     metrics.bytesFromRegistries(bytes);
   };
-  using body = new RegistryBody({ blob, images, clients: borrowed.clients, heart, onBytes });
+  const body = new RegistryBody({ blob, images, clients: borrowed.clients, heart, onBytes });
   return await pullBlob({ hosted, blob, route, signal, heart, maxRate }, body, agent);
 }
 
