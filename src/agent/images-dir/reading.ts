@@ -2,6 +2,7 @@ import { printable, toImgctlError } from '../../errors.ts';
 import { Limiter } from '../../streams/limiter.ts';
 import type { Log } from '../log.ts';
 import type { FileEntry } from './file-entry.ts';
+import type { FoundFile } from './found-file.ts';
 import { namesOf } from './givers.ts';
 import type { PartGroup } from './parts.ts';
 import type { GivenImage } from './remembered.ts';
@@ -42,17 +43,18 @@ export class Reading {
     this.#archives = new Limiter(options.concurrency);
   }
 
-  /** One that changes while it is read is read once more. */
+  /** One that changes while it waits, or is read, is read once it is whole again. */
   queue(path: string): void {
     const { entries, work, signal } = this.#options;
     const entry = entries.get(path);
-    if (entry === undefined || this.#queued.has(entry)) return;
-    this.#queued.add(entry);
+    if (!entry?.whole) return;
     if (entry.state !== 'importing') entry.become('waiting');
+    if (this.#queued.has(entry)) return;
+    this.#queued.add(entry);
     const limiter = entry.file.kind === 'list' ? this.#lists : this.#archives;
     const read = async () => {
       this.#queued.delete(entry);
-      if (!entry.gone) await this.#read(entry);
+      if (!entry.gone && entry.whole) await this.#read(entry);
     };
     work.add(entry.turn.run(() => limiter.run(read, signal), signal));
   }
@@ -69,7 +71,8 @@ export class Reading {
 
   async #read(entry: FileEntry): Promise<void> {
     const { taking, log, onRead, signal } = this.#options;
-    const { path } = entry.file;
+    const { file } = entry;
+    const { path } = file;
     const shown = printable(path);
     const begun = performance.now();
     const before = taking.remembered.lastImagesOf(path);
@@ -77,7 +80,7 @@ export class Reading {
     this.#deltas.delete(entry);
     try {
       const taken = await takeFile(entry, taking, signal);
-      if ('partOf' in taken) return this.#waitForParts(entry, taken.partOf);
+      if ('partOf' in taken) return this.#waitForParts(entry, file, taken.partOf);
       const { given, read, whole } = taken;
       taking.backOff.forget(path);
       if (whole) await this.gaveBefore(path, before, given);
@@ -85,21 +88,22 @@ export class Reading {
       if (!read) log.info({ file: shown, images: entry.images.length }, `Images from ${shown} are all there`);
       else if (!entry.failed)
         log.info(entry.summary(), `Imported images from ${shown} in ${seconds(performance.now() - begun)}`);
-      if (!read) return this.#end(entry);
+      if (!read) return this.#end(entry, file);
     } catch (thrown) {
       if (signal.aborted) return;
       entry.error = toImgctlError(thrown);
     }
-    this.#end(entry);
+    this.#end(entry, file);
     if (entry.failed) {
       log.warn(entry.summary(), `Images from ${shown} were not all imported`);
-      this.#tryLater(entry);
+      if (entry.file === file) this.#tryLater(entry);
     } else this.#tryDeltas();
     onRead(entry.outcome);
   }
 
-  /** What becomes of a bundle becomes of all of its parts. */
-  #end(entry: FileEntry): void {
+  /** What becomes of a bundle becomes of all of its parts. `read`: the file as it was when it was begun. */
+  #end(entry: FileEntry, read: FoundFile): void {
+    if (this.#isAnother(entry, read)) return;
     entry.become(entry.failed ? 'failed' : 'ready');
     for (const path of entry.parts) {
       const part = this.#options.entries.get(path);
@@ -109,7 +113,15 @@ export class Reading {
     }
   }
 
-  #waitForParts(entry: FileEntry, { leader, waitsFor }: PartGroup): void {
+  /** Whether it changed while it was read: then it is read in its turn. */
+  #isAnother(entry: FileEntry, read: FoundFile): boolean {
+    if (entry.file === read) return false;
+    entry.become(entry.whole ? 'waiting' : 'arriving');
+    return true;
+  }
+
+  #waitForParts(entry: FileEntry, read: FoundFile, { leader, waitsFor }: PartGroup): void {
+    if (this.#isAnother(entry, read)) return;
     entry.error = waitsFor;
     entry.become('waiting');
     if (waitsFor === undefined) this.queue(leader.path);
