@@ -128,7 +128,13 @@ export class ImagesDirectory implements AsyncDisposable {
       expected: new Set([...remembered.paths, ...cache.paths]),
       onArriving: (file) => this.#arriving(file),
       onWhole: ({ path }) => this.#whole(path),
-      onGone: (path) => this.#work.add(this.#gone(path)),
+      onGone: (path) => {
+        const gone = this.#gone(path).catch((thrown) => {
+          files.expect(path);
+          throw thrown;
+        });
+        this.#work.add(gone);
+      },
       onTrouble: (error) => {
         this.#trouble = error;
         if (error === undefined) return;
@@ -170,7 +176,7 @@ export class ImagesDirectory implements AsyncDisposable {
       const images = remembered.lastImagesOf(path);
       remembered.forget(path);
       cache.delete(path);
-      await this.#reading.gaveBefore(path, images, []);
+      await this.#reading.pins.gaveBefore(path, images, []);
       if (!cameAgain()) this.#entries.delete(path);
       // A name that it gave may be another file's again
       const { givers } = remembered;

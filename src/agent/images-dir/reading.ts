@@ -3,13 +3,12 @@ import { Limiter } from '../../streams/limiter.ts';
 import type { Log } from '../log.ts';
 import type { FileEntry } from './file-entry.ts';
 import type { FoundFile } from './found-file.ts';
-import { namesOf } from './givers.ts';
 import type { PartGroup } from './parts.ts';
+import { Pins } from './pins.ts';
 import type { GivenImage } from './remembered.ts';
 import { waitBeforeRetry, wantsBase } from './retry.ts';
 import { settleNames } from './rivals.ts';
 import { type TakeFileOptions, takeFile } from './take-file.ts';
-import { unpin } from './unpin.ts';
 import type { Work } from './work.ts';
 
 export interface ReadingOptions {
@@ -28,6 +27,7 @@ export interface ReadingOptions {
 
 /** Reads the files that are whole, some at once, and again what failed; settles what follows from each. */
 export class Reading {
+  readonly pins: Pins;
   readonly #options: ReadingOptions;
   readonly #queued = new Set<FileEntry>();
   readonly #archives: Limiter;
@@ -41,6 +41,11 @@ export class Reading {
   constructor(options: ReadingOptions) {
     this.#options = options;
     this.#archives = new Limiter(options.concurrency);
+    const { remembered, imports } = options.taking;
+    this.pins = new Pins({
+      ...{ ...options, remembered, store: imports.store },
+      again: (path) => this.queue(path),
+    });
   }
 
   /** One that changes while it waits, or is read, is read once it is whole again. */
@@ -54,19 +59,9 @@ export class Reading {
     const limiter = entry.file.kind === 'list' ? this.#lists : this.#archives;
     const read = async () => {
       this.#queued.delete(entry);
-      if (!entry.gone && entry.whole) await this.#read(entry);
+      if (!entry.gone && entry.whole) await this.pins.during(path, () => this.#read(entry));
     };
     work.add(entry.turn.run(() => limiter.run(read, signal), signal));
-  }
-
-  /** What a file gave and gives not now is pinned for no reason, where that is asked for and no other file gives it. */
-  async gaveBefore(path: string, before: readonly GivenImage[], now: readonly GivenImage[]): Promise<void> {
-    const { prune, taking, signal, log } = this.#options;
-    if (!prune || before.length === 0) return;
-    const own = new Set(now.flatMap(namesOf));
-    const isKept = (name: string) => own.has(name) || taking.remembered.givers.isGivenBeside(path, name);
-    const names = await unpin(before, isKept, taking.imports.store, signal);
-    if (names.length > 0) log.info({ file: printable(path), images: names }, 'images unpinned');
   }
 
   async #read(entry: FileEntry): Promise<void> {
@@ -83,7 +78,7 @@ export class Reading {
       if ('partOf' in taken) return this.#waitForParts(entry, file, taken.partOf);
       const { given, read, whole } = taken;
       taking.backOff.forget(path);
-      if (whole) await this.gaveBefore(path, before, given);
+      if (whole) await this.pins.gaveBefore(path, before, given);
       await this.#settle(given);
       if (!read) log.info({ file: shown, images: entry.images.length }, `Images from ${shown} are all there`);
       else if (!entry.failed)

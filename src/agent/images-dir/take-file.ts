@@ -49,7 +49,6 @@ export async function takeFile(
   signal: AbortSignal,
 ): Promise<Taken> {
   const { file } = entry;
-  const before = options.remembered.lastImagesOf(file.path);
   let open: OpenFile = () => openFile(file);
   if (file.kind === 'archive') {
     const group = await partGroup(file, options.wholeFiles);
@@ -80,8 +79,7 @@ export async function takeFile(
     const images = given?.images ?? [];
     if (whole) keepInMind(file, given ?? { images }, options);
     else {
-      // Nothing of it counts but that it may have to be unpinned
-      options.remembered.remember(file.path, { images: [...eachOnce([...before, ...images])] });
+      options.remembered.mayHaveGiven(file.path, images);
       options.cache.delete(file.path);
     }
   }
@@ -152,10 +150,6 @@ async function readList({ path, at }: FoundFile): Promise<string> {
       cause,
     });
   }
-}
-
-function eachOnce(images: readonly GivenImage[]): readonly GivenImage[] {
-  return [...new Map(images.map((image) => [`${image.name} ${image.target.digest}`, image])).values()];
 }
 
 async function isStill({ at, identity }: FoundFile): Promise<boolean> {

@@ -46,6 +46,11 @@ export class WholeFiles {
     this.#expected = new Set(options.expected);
   }
 
+  /** Once more: it is told to be gone, unless it is there, when the directory is looked at next. */
+  expect(path: string): void {
+    this.#expected.add(path);
+  }
+
   /** Until the signal aborts; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { directory, settleMs, scanMs } = this.#options;
