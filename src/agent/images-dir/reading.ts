@@ -37,6 +37,8 @@ export class Reading {
   readonly #names = new Limiter(1);
   /** Files that failed for want of what they build upon. */
   readonly #deltas = new Set<FileEntry>();
+  /** Files that were read, and gave all. */
+  #came = 0;
 
   constructor(options: ReadingOptions) {
     this.#options = options;
@@ -68,6 +70,7 @@ export class Reading {
     const { taking, log, onRead, signal } = this.#options;
     const { file } = entry;
     const { path } = file;
+    const came = this.#came;
     const shown = printable(path);
     const begun = performance.now();
     const before = taking.remembered.lastImagesOf(path);
@@ -77,7 +80,7 @@ export class Reading {
       const taken = await takeFile(entry, taking, signal);
       if ('partOf' in taken) return this.#waitForParts(entry, file, taken.partOf);
       const { given, read, whole } = taken;
-      taking.backOff.forget(path);
+      if (!entry.failed) taking.backOff.forget(path);
       if (whole) await this.pins.gaveBefore(path, before, given);
       await this.#settle(given);
       if (!read) log.info({ file: shown, images: entry.images.length }, `Images from ${shown} are all there`);
@@ -91,7 +94,7 @@ export class Reading {
     this.#end(entry, file);
     if (entry.failed) {
       log.warn(entry.summary(), `Images from ${shown} were not all imported`);
-      if (entry.file === file) this.#tryLater(entry);
+      if (entry.file === file) this.#tryLater(entry, came);
     } else this.#tryDeltas();
     onRead(entry.outcome);
   }
@@ -133,14 +136,22 @@ export class Reading {
 
   /** What they build upon may have come. */
   #tryDeltas(): void {
+    this.#came += 1;
     for (const entry of this.#deltas)
       if (entry.state === 'failed' && !entry.gone) this.queue(entry.file.path);
     this.#deltas.clear();
   }
 
-  #tryLater(entry: FileEntry): void {
+  /** `came`: as it was when the file was begun. */
+  #tryLater(entry: FileEntry, came: number): void {
+    const isDelta = entry.errors.some(wantsBase);
+    // What it builds upon may have come after it was looked for
+    if (isDelta && this.#came > came) {
+      this.queue(entry.file.path);
+      return;
+    }
     const waitMs = waitBeforeRetry(entry, this.#options.taking.backOff);
-    if (entry.errors.some(wantsBase)) this.#deltas.add(entry);
+    if (isDelta) this.#deltas.add(entry);
     if (waitMs === undefined) return;
     entry.retry = setTimeout(() => this.queue(entry.file.path), waitMs).unref();
   }
