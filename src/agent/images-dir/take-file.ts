@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { errorToWire } from '../../agent-api/errors.ts';
-import { ImgctlError, printable } from '../../errors.ts';
+import { unreadable } from '../../archive/archive-errors.ts';
+import { printable } from '../../errors.ts';
 import { readSmallFile, whyUnreadable } from '../../streams/read-small-file.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
 import type { BundleVerifier } from '../../trust/bundle-verifier.ts';
@@ -144,9 +145,8 @@ async function readList({ path, at }: FoundFile): Promise<string> {
   try {
     return await readSmallFile(at);
   } catch (cause) {
-    throw new ImgctlError('archive_unreadable', `${path} cannot be read: ${whyUnreadable(cause)}`, {
+    throw unreadable(path, whyUnreadable(cause), {
       hint: 'A list of images is a small text file that the agent may read: one reference a line.',
-      context: { path },
       cause,
     });
   }

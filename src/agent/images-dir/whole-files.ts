@@ -85,7 +85,7 @@ export class WholeFiles {
     if (error?.message !== this.#trouble) onTrouble(error);
     this.#trouble = error?.message;
     for (const path of [...this.#seen.keys(), ...this.#expected]) {
-      if (!files.has(path) && unread.some((directory) => path.startsWith(`${directory}/`))) continue;
+      if (!files.has(path) && unread.some((one) => path === one || path.startsWith(`${one}/`))) continue;
       this.#expected.delete(path);
       if (files.has(path)) continue;
       this.#seen.delete(path);
