@@ -271,7 +271,10 @@ describe('what a sender does', () => {
     const leaving = new AbortController();
     const body = async function* () {
       yield* chunksOf(blob.bytes.subarray(0, 2 * MiB), 64 * 1024);
-      await sleep(200);
+      await becomes(
+        () => heldBy(route.stops, blob),
+        (held) => held.every((bytes) => bytes === 2 * MiB),
+      );
       leaving.abort();
       await sleep(10_000);
     };
@@ -279,10 +282,8 @@ describe('what a sender does', () => {
     await expect(route.send(blob, { body, signal: leaving.signal })).rejects.toMatchObject({
       code: 'interrupted',
     });
-    await becomes(
-      () => heldBy(route.stops, blob),
-      (held) => held.every((bytes) => bytes === 2 * MiB),
-    );
+
+    expect(heldBy(route.stops, blob)).toEqual(Array(3).fill(2 * MiB));
     expect((await route.send(blob, { offset: 2 * MiB })).relay).toEqual(ok('n1', 'n2'));
     await expectQuiet(route);
   });
