@@ -8,6 +8,8 @@ export default defineConfig({
     // Processes, not threads: tests change directories, send signals, and run daemons
     pool: 'forks',
     testTimeout: 30_000,
+    // A loaded machine takes its time: what never becomes so fails all the same
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 60_000,
   },
 });

@@ -11,7 +11,10 @@ export function truncated(label: string, what: string, cause?: unknown): ImgctlE
   });
 }
 
-/** The bytes that are there make no sense. `why` ends the sentence "LABEL cannot be read: …". */
+/**
+ * The bytes that are there make no sense, or cannot be had. `why` ends the sentence "LABEL cannot be read: …". Where it is
+ * the operating system that refuses, its code is the `reason` in the context.
+ */
 export function unreadable(
   label: string,
   why: string,
@@ -20,9 +23,11 @@ export function unreadable(
     cause,
   }: { hint?: string; cause?: unknown } = {},
 ): ImgctlError {
+  const { code } = (cause ?? {}) as { code?: unknown };
+  const reason = typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? { reason: code } : {};
   return new ImgctlError('archive_unreadable', `${label} cannot be read: ${why}`, {
     hint,
-    context: { path: label },
+    context: { path: label, ...reason },
     cause,
   });
 }

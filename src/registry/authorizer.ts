@@ -1,4 +1,5 @@
 import type { Credential, EndpointTls } from '../image/registry-endpoint.ts';
+import { orAborted } from '../streams/or-aborted.ts';
 import type { Challenge } from './challenge.ts';
 import { basicHeader, fetchToken } from './fetch-token.ts';
 import type { Transport } from './transport.ts';
@@ -24,6 +25,13 @@ interface Grant {
   proven: boolean;
 }
 
+/** An answer that is on its way, for all who wait for it. */
+interface Asking {
+  readonly answer: Promise<string | undefined>;
+  readonly ended: AbortController;
+  waiting: number;
+}
+
 /**
  * Who one is to a registry, by scope. Nothing is shown before it is asked for; then every credential that may fit is
  * tried in its turn, at last none at all: what everybody may have is no less there for who has an old password.
@@ -31,7 +39,7 @@ interface Grant {
 export class Authorizer {
   readonly #options: AuthorizerOptions;
   readonly #grants = new Map<string, Grant>();
-  readonly #asking = new Map<string, Promise<string | undefined>>();
+  readonly #asking = new Map<string, Asking>();
   /** What was sent, also what was refused. */
   readonly #sent = new Set<string>();
   #candidates: Promise<readonly (Credential | undefined)[]> | undefined;
@@ -53,7 +61,7 @@ export class Authorizer {
   async header(scope: string, signal?: AbortSignal): Promise<string | undefined> {
     const grant = this.#grants.get(scope);
     if (grant === undefined || Date.now() < grant.expiresAt - earlyMs) return grant?.header;
-    return this.#once(scope, () => this.#grant(scope, [grant.challenge], grant.candidate, signal));
+    return this.#once(scope, signal, (stop) => this.#grant(scope, [grant.challenge], grant.candidate, stop));
   }
 
   /** The registry has taken it. */
@@ -77,25 +85,48 @@ export class Authorizer {
     if (grant !== undefined && grant.header !== refused) return grant.header;
     const known = challenges.length > 0 ? challenges : grant === undefined ? [] : [grant.challenge];
     const next = grant === undefined ? 0 : grant.proven ? grant.candidate : grant.candidate + 1;
-    return this.#once(scope, () => this.#grant(scope, known, next, signal));
+    return this.#once(scope, signal, (stop) => this.#grant(scope, known, next, stop));
   }
 
-  /** Requests that are refused at once share one answer. */
-  #once(scope: string, ask: () => Promise<string | undefined>): Promise<string | undefined> {
-    const asking = this.#asking.get(scope);
-    if (asking !== undefined) return asking;
-    const asked = ask().finally(() => this.#asking.delete(scope));
-    this.#asking.set(scope, asked);
-    return asked;
+  /** Requests that are refused at once share one answer: it is for all of them, and ends when none wants it any more. */
+  async #once(
+    scope: string,
+    signal: AbortSignal | undefined,
+    ask: (stop: AbortSignal) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    const asking = this.#asking.get(scope) ?? this.#begin(scope, ask);
+    asking.waiting += 1;
+    try {
+      return await orAborted(asking.answer, signal);
+    } finally {
+      asking.waiting -= 1;
+      if (asking.waiting === 0) {
+        this.#end(scope, asking);
+        asking.ended.abort();
+      }
+    }
+  }
+
+  #begin(scope: string, ask: (stop: AbortSignal) => Promise<string | undefined>): Asking {
+    const ended = new AbortController();
+    const asking: Asking = { answer: ask(ended.signal), ended, waiting: 0 };
+    this.#asking.set(scope, asking);
+    const end = () => this.#end(scope, asking);
+    asking.answer.then(end, end);
+    return asking;
+  }
+
+  #end(scope: string, asking: Asking): void {
+    if (this.#asking.get(scope) === asking) this.#asking.delete(scope);
   }
 
   async #grant(
     scope: string,
     challenges: readonly Challenge[],
     from: number,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ): Promise<string | undefined> {
-    this.#candidates ??= this.#options.credentials().then((credentials) => [...credentials, undefined]);
+    this.#candidates ??= this.#find();
     const candidates = await this.#candidates;
     for (let candidate = from; candidate < candidates.length; candidate += 1) {
       for (const challenge of challenges) {
@@ -110,11 +141,21 @@ export class Authorizer {
     return undefined;
   }
 
+  /** What could not be found out is asked for another time. */
+  async #find(): Promise<readonly (Credential | undefined)[]> {
+    try {
+      return [...(await this.#options.credentials()), undefined];
+    } catch (error) {
+      this.#candidates = undefined;
+      throw error;
+    }
+  }
+
   async #answer(
     challenge: Challenge,
     scope: string,
     credential: Credential | undefined,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ): Promise<{ readonly header: string; readonly expiresAt: number } | undefined> {
     const always = { expiresAt: Number.POSITIVE_INFINITY };
     if (challenge.scheme === 'basic')

@@ -43,7 +43,11 @@ export class RegistryClients implements AsyncDisposable {
   }
 
   async #clientsOf(reference: Reference): Promise<readonly EndpointClient[]> {
-    const endpoints = await this.#settings.endpointsOf(reference);
+    const endpoints = await this.#settings.endpointsOf(reference).catch((error) => {
+      // A file may be half written: it is read another time
+      this.#clients.delete(`${reference.registry}/${reference.repository}`);
+      throw error;
+    });
     return endpoints.map(
       (endpoint) =>
         new EndpointClient(endpoint, this.#transport, () => this.#settings.credentialsOf(endpoint)),

@@ -61,6 +61,9 @@ export class DeclaredImages {
     for (const { name, target } of more.images ?? []) {
       if (name === undefined) throw unnamed(target);
       const entry = new ImageEntry(name, target);
+      // Of two of one name the last counts, and nobody waits for the other
+      const before = this.#entries.get(entry.name);
+      if (before !== undefined) this.#unsettled.delete(before);
       this.#entries.set(entry.name, entry);
       this.#unsettled.add(entry);
       added.push(entry);

@@ -1,4 +1,6 @@
-import { digestHex } from '../../src/image/digest.ts';
+import { zstdCompressSync } from 'node:zlib';
+import { encodePartHead, partHeadBytes } from '../../src/archive/part-head.ts';
+import { digestHex, digestOf } from '../../src/image/digest.ts';
 import { imageOf, indexOf, type TestBlob, type TestImage } from '../support/blobs.ts';
 import { ustarOf } from '../support/ustar.ts';
 
@@ -62,4 +64,17 @@ export function layoutOf(images: readonly (readonly [name: string | undefined, i
 
 export function smallArchive(name = 'docker.io/library/app:1'): Buffer {
   return ociArchive(imageOf(['bottom', 'top']), name);
+}
+
+/** As `bundle create --split` writes them: a head, and frames that stand by themselves. */
+export function partsOf(archive: Buffer, of: number): Buffer[] {
+  const each = Math.ceil(archive.byteLength / of);
+  return Array.from({ length: of }, (_, i) => {
+    const frame = zstdCompressSync(archive.subarray(i * each, (i + 1) * each));
+    const bytes = partHeadBytes + frame.byteLength;
+    return Buffer.concat([
+      encodePartHead({ bundle: digestOf(archive), limit: 1000, part: i + 1, of, bytes }),
+      frame,
+    ]);
+  });
 }

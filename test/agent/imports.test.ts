@@ -81,7 +81,7 @@ describe('an import through an agent', () => {
     const { digest, size } = layer.descriptor;
     const dying = async function* () {
       yield layer.bytes.slice(0, 2_000_000);
-      await new Promise((resolve) => setTimeout(resolve, 300));
+      await expect.poll(() => store.contents().partials.get(digest)).toBe(2_000_000);
       throw new Error('the disk of the sender broke');
     };
 
@@ -89,7 +89,7 @@ describe('an import through an agent', () => {
       'the disk of the sender broke',
     );
 
-    await expect.poll(() => store.contents().partials.get(digest)).toBe(2_000_000);
+    expect(store.contents().partials.get(digest)).toBe(2_000_000);
     expect(await put(target, layer, 2_000_000)).toMatchObject({ received: size - 2_000_000 });
     expect((await target.state()).missing).toEqual([]);
   });

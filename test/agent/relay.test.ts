@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeTestAuthority, type TestAuthority } from '../support/agent-certificates.ts';
+import { becomes } from '../support/becomes.ts';
 import { chunksOf, randomBlob, type TestBlob } from '../support/blobs.ts';
 import { slowProxy } from '../support/slow-proxy.ts';
 import { ask } from './http.ts';
@@ -270,7 +271,10 @@ describe('what a sender does', () => {
     const leaving = new AbortController();
     const body = async function* () {
       yield* chunksOf(blob.bytes.subarray(0, 2 * MiB), 64 * 1024);
-      await sleep(200);
+      await becomes(
+        () => heldBy(route.stops, blob),
+        (held) => held.every((bytes) => bytes === 2 * MiB),
+      );
       leaving.abort();
       await sleep(10_000);
     };
@@ -278,7 +282,6 @@ describe('what a sender does', () => {
     await expect(route.send(blob, { body, signal: leaving.signal })).rejects.toMatchObject({
       code: 'interrupted',
     });
-    await sleep(100);
 
     expect(heldBy(route.stops, blob)).toEqual(Array(3).fill(2 * MiB));
     expect((await route.send(blob, { offset: 2 * MiB })).relay).toEqual(ok('n1', 'n2'));

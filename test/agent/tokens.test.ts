@@ -33,11 +33,13 @@ describe('a token that is changed while the agent runs', () => {
     await using agent = await startAgent(createMemoryStore(), { settings: { tokenFile } });
     expect(await statusOf(agent, second)).toBe(401);
 
-    await rotate(new Date(Date.now() + 1_500));
+    await rotate(new Date(Date.now() + 3_600_000));
 
     await expect.poll(() => statusOf(agent, second)).toBe(200);
     expect(await statusOf(agent, first)).toBe(200);
-    await expect.poll(() => statusOf(agent, first), { timeout: 4_000 }).toBe(401);
+    // Its end comes while the agent runs, and no file changes then
+    await rotate(new Date(Date.now() + 1_500));
+    await expect.poll(() => statusOf(agent, first)).toBe(401);
     expect(await statusOf(agent, second)).toBe(200);
   });
 

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { framesOf } from '../../src/streams/frames-of.ts';
 import { frameBytes, storedFrame } from '../../src/streams/zstd-frames.ts';
 import { makeTestAuthority, type TestAuthority } from '../support/agent-certificates.ts';
+import { becomes } from '../support/becomes.ts';
 import { blobOf, bytesOf, chunksOf, type TestBlob } from '../support/blobs.ts';
 import { slowProxy } from '../support/slow-proxy.ts';
 import { ask } from './http.ts';
@@ -52,11 +52,13 @@ describe.each(['HTTP', 'HTTPS'])('a compressed blob over %s', (protocol) => {
     const blob = textBlob(3 * MiB);
     const broken = async function* () {
       yield* framesOf(chunksOf(blob.bytes.subarray(0, MiB), 64 * 1024));
-      await sleep(100);
+      await becomes(
+        () => heldBy(route.stops, blob),
+        (held) => held.every((bytes) => bytes === MiB),
+      );
       throw new Error('the sender died');
     };
     await expect(route.send(blob, { encoding, body: broken })).rejects.toThrow('the sender died');
-    await sleep(100);
     expect(heldBy(route.stops, blob)).toEqual([MiB, MiB]);
 
     // The first discards what it has
@@ -102,9 +104,10 @@ describe('a compressed blob', () => {
 
     expect(result.error).toBeUndefined();
     expect(result.relay.map((hop) => hop.ok)).toEqual([false, false]);
-    await sleep(100);
-    const held = heldBy([second, third], blob).map(Number);
-    expect(Math.min(...held)).toBeGreaterThan(0);
+    const held = await becomes(
+      () => heldBy([second, third], blob).map(Number),
+      (bytes) => Math.min(...bytes) > 0,
+    );
     const again = await route.send(blob, { encoding, route: [second, third], offset: Math.min(...held) });
     expect(again.relay).toEqual(ok('n2'));
     expect(heldBy(route.stops, blob)).toEqual(Array(3).fill('whole'));

@@ -15,6 +15,8 @@ export class FileEntry {
   retry: NodeJS.Timeout | undefined;
   /** It was deleted; what is under way with it goes on to its end. */
   gone = false;
+  /** Nobody writes to it any more, as far as can be told: then alone it is read. */
+  whole = false;
   /** Paths of the parts of the bundle that it stands for: what becomes of it becomes of them. */
   parts: readonly string[] = [];
   /** Whatever is done with the file is done one after the other. */

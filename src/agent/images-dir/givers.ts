@@ -69,6 +69,11 @@ export class Givers {
     return paths !== undefined && paths.size > (paths.has(path) ? 1 : 0);
   }
 
+  /** Those files. */
+  pathsBeside(path: string, name: string): readonly string[] {
+    return [...(this.#paths.get(name) ?? [])].filter((other) => other !== path);
+  }
+
   /** The one that came last, but for `path`. */
   last(name: string, path?: string): Giver | undefined {
     return this.#counting.get(name)?.givers.findLast((giver) => giver.path !== path);

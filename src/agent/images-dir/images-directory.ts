@@ -127,8 +127,14 @@ export class ImagesDirectory implements AsyncDisposable {
       ...times,
       expected: new Set([...remembered.paths, ...cache.paths]),
       onArriving: (file) => this.#arriving(file),
-      onWhole: ({ path }) => this.#reading.queue(path),
-      onGone: (path) => this.#work.add(this.#gone(path)),
+      onWhole: ({ path }) => this.#whole(path),
+      onGone: (path) => {
+        const gone = this.#gone(path).catch((thrown) => {
+          files.expect(path);
+          throw thrown;
+        });
+        this.#work.add(gone);
+      },
       onTrouble: (error) => {
         this.#trouble = error;
         if (error === undefined) return;
@@ -143,9 +149,16 @@ export class ImagesDirectory implements AsyncDisposable {
     this.#entries.set(file.path, entry);
     entry.file = file;
     entry.gone = false;
+    entry.whole = false;
     clearTimeout(entry.retry);
     this.#taking.backOff.forget(file.path);
     if (entry.state !== 'importing') entry.become('arriving');
+  }
+
+  #whole(path: string): void {
+    const entry = this.#entries.get(path);
+    if (entry !== undefined) entry.whole = true;
+    this.#reading.queue(path);
   }
 
   async #gone(path: string): Promise<void> {
@@ -156,13 +169,15 @@ export class ImagesDirectory implements AsyncDisposable {
       entry.gone = true;
       clearTimeout(entry.retry);
     }
+    // Another file of the name has an entry of its own
+    const cameAgain = () => this.#entries.get(path) !== entry || entry?.gone === false;
     await (entry?.turn ?? new Limiter(1)).run(async () => {
-      if (entry?.gone === false) return;
-      this.#entries.delete(path);
+      if (cameAgain()) return;
       const images = remembered.lastImagesOf(path);
       remembered.forget(path);
       cache.delete(path);
-      await this.#reading.gaveBefore(path, images, []);
+      await this.#reading.pins.gaveBefore(path, images, []);
+      if (!cameAgain()) this.#entries.delete(path);
       // A name that it gave may be another file's again
       const { givers } = remembered;
       const changed = images.filter(({ name, target }) => {

@@ -57,7 +57,13 @@ export class K3sCache implements AsyncDisposable {
   set(path: string, identity: FileIdentity, images: readonly string[]): void {
     const { size, modifiedNs } = identity;
     if (isDeepStrictEqual(this.imagesOf(path, identity), images)) return;
-    this.#files.set(path, { size, modTime: rfc3339(BigInt(modifiedNs)), images: [...images] });
+    const modTime = rfc3339(BigInt(modifiedNs));
+    // Go, which reads all of it or nothing, has no words for that either
+    if (modTime === undefined) {
+      this.delete(path);
+      return;
+    }
+    this.#files.set(path, { size, modTime, images: [...images] });
     this.#written.changed();
   }
 
@@ -76,13 +82,14 @@ export class K3sCache implements AsyncDisposable {
   }
 }
 
-/** As Go writes times: no zeros at the end of the fraction. */
-function rfc3339(ns: bigint): string {
-  const fraction = String(ns % 1_000_000_000n)
-    .padStart(9, '0')
-    .replace(/0+$/, '');
-  const seconds = new Date(Number(ns / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
-  return `${seconds}${fraction === '' ? '' : `.${fraction}`}Z`;
+/** As Go writes times: no zeros at the end of the fraction. Undefined outside the years 0 to 9999. */
+function rfc3339(ns: bigint): string | undefined {
+  const below = ((ns % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const time = new Date(Number((ns - below) / 1_000_000_000n) * 1000);
+  const year = time.getUTCFullYear();
+  if (!(year >= 0 && year <= 9999)) return undefined;
+  const fraction = String(below).padStart(9, '0').replace(/0+$/, '');
+  return `${time.toISOString().slice(0, 19)}${fraction === '' ? '' : `.${fraction}`}Z`;
 }
 
 function nanoseconds(text: string): bigint | undefined {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { ArchiveInput } from '../../archive/archive.ts';
-import { ImgctlError } from '../../errors.ts';
+import { unreadable } from '../../archive/archive-errors.ts';
 import { whyUnreadable } from '../../streams/read-small-file.ts';
 import type { FoundFile } from './found-file.ts';
 
@@ -25,10 +25,6 @@ export async function openFile({
     };
   } catch (cause) {
     const why = cause instanceof Error && !('code' in cause) ? cause.message : whyUnreadable(cause);
-    throw new ImgctlError('archive_unreadable', `${path} cannot be read: ${why}`, {
-      hint: 'Check who may read the file.',
-      context: { path },
-      cause,
-    });
+    throw unreadable(path, why, { hint: 'Check who may read the file.', cause });
   }
 }

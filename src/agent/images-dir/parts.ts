@@ -65,19 +65,20 @@ export function openGroup({ files }: PartGroup): OpenFile {
 }
 
 function headOf(file: FoundFile): Promise<PartHead | undefined> {
-  const known = heads.get(file) ?? readHead(file);
-  heads.set(file, known);
-  return known;
+  const known = heads.get(file);
+  if (known !== undefined) return known;
+  // What cannot be read is told when it is imported, and may be read another time
+  const head = readHead(file).catch(() => {
+    heads.delete(file);
+    return undefined;
+  });
+  heads.set(file, head);
+  return head;
 }
 
-/** What cannot be read is told when it is imported. */
 async function readHead({ at }: FoundFile): Promise<PartHead | undefined> {
-  try {
-    await using file = await open(at, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) return undefined;
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(partHeadBytes), 0, partHeadBytes, 0);
-    return decodePartHead(buffer.subarray(0, bytesRead));
-  } catch {
-    return undefined;
-  }
+  await using file = await open(at, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!(await file.stat()).isFile()) return undefined;
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(partHeadBytes), 0, partHeadBytes, 0);
+  return decodePartHead(buffer.subarray(0, bytesRead));
 }

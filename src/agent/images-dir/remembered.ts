@@ -120,6 +120,13 @@ export class Remembered implements AsyncDisposable {
     this.#written.changed();
   }
 
+  /** Of a file that did not give all, or of which it was not settled: these, and those before, may have to be unpinned. */
+  mayHaveGiven(path: string, more: readonly GivenImage[]): void {
+    const images = [...this.lastImagesOf(path), ...more];
+    const eachOnce = new Map(images.map((image) => [`${image.name} ${image.target.digest}`, image]));
+    this.remember(path, { images: [...eachOnce.values()] });
+  }
+
   forget(path: string): void {
     this.#givesNoMore(path);
     if (this.#files.delete(path)) this.#written.changed();

@@ -43,6 +43,7 @@ export class FollowingFile implements AsyncDisposable {
   readonly #onTrouble: (thrown: unknown) => void;
   readonly #hurry = new AbortController();
   #changed = false;
+  #failed = false;
   #writing: Promise<void> | undefined;
 
   /** `write` answers the length of what it wrote; `onTrouble` is told where it cannot. */
@@ -53,23 +54,38 @@ export class FollowingFile implements AsyncDisposable {
 
   changed(): void {
     this.#changed = true;
-    this.#writing ??= this.#follow().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#follow();
   }
 
-  /** What changed is written. */
+  /** What changed is written; what could not be is tried once more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#hurry.abort();
     while (this.#writing !== undefined) await this.#writing;
+    if (!this.#failed) return;
+    this.changed();
+    await this.#writing;
   }
 
   async #follow(): Promise<void> {
     while (this.#changed) {
       this.#changed = false;
-      const length = await this.#write().catch(this.#onTrouble);
+      const length = await this.#tryWrite();
       const pauseMs = everyMs * Math.max(1, (length ?? 0) / lengthEach);
       await sleep(pauseMs, undefined, { signal: this.#hurry.signal, ref: false }).catch(() => {});
+    }
+    // In the same breath: for what changes from now on nobody is at work
+    this.#writing = undefined;
+  }
+
+  async #tryWrite(): Promise<number | undefined> {
+    try {
+      const length = await this.#write();
+      this.#failed = false;
+      return length;
+    } catch (thrown) {
+      this.#failed = true;
+      this.#onTrouble(thrown);
+      return undefined;
     }
   }
 }

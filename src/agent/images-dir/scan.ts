@@ -10,7 +10,7 @@ export interface Scanned {
   readonly files: ReadonlyMap<string, FoundFile>;
   /** Those that could be read, the images directory among them. */
   readonly directories: readonly FoundDirectory[];
-  /** Those that could not: of what is in them nothing is known. */
+  /** Those that could not, and files: of them, and of what is in them, nothing is known. */
   readonly unread: readonly string[];
   readonly error?: ImgctlError | undefined;
 }
@@ -24,6 +24,9 @@ export interface FoundDirectory {
 /** Bounds of what is looked at: an images directory that holds more is a mistake, such as `/`. */
 const maxFiles = 10_000;
 const maxDirectories = 1_000;
+
+/** Of a file that was deleted meanwhile, and links that lead nowhere or in circles. */
+const nowhere: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /**
  * Lists archives and lists of images in a directory and those below it. Links to files are followed, links to
@@ -54,9 +57,15 @@ export async function scan(directory: string): Promise<Scanned> {
       if (entry.isDirectory()) waiting.push(at);
       const kind = entry.isDirectory() ? undefined : fileKind(shownName(entry.name));
       if (kind === undefined) continue;
-      const stats = await stat(at, { bigint: true }).catch(() => undefined);
-      if (!stats?.isFile()) continue;
       const path = pathText(at);
+      const stats = await stat(at, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
+        if (nowhere.has(cause.code)) return undefined;
+        // It may be there all the same: a disk or a server that is away does not say so
+        unread.push(path);
+        error ??= unreadable(path, cause);
+        return undefined;
+      });
+      if (!stats?.isFile()) continue;
       files.set(path, { path, at, kind, identity: identityOf(stats), inode: inodeOf(stats) });
     }
     if (files.size > maxFiles || directories.length + waiting.length > maxDirectories) {
@@ -68,10 +77,10 @@ export async function scan(directory: string): Promise<Scanned> {
   return { files, directories, unread, error };
 }
 
-function unreadable(directory: string, cause: unknown): ImgctlError {
-  return new ImgctlError('config_invalid', `${directory} cannot be read: ${whyUnreadable(cause)}`, {
+function unreadable(path: string, cause: unknown): ImgctlError {
+  return new ImgctlError('config_invalid', `${path} cannot be read: ${whyUnreadable(cause)}`, {
     hint: 'Make the directory, and let the agent read it; it is looked at again and again.',
-    context: { path: directory },
+    context: { path },
     cause,
   });
 }

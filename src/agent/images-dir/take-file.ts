@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { errorToWire } from '../../agent-api/errors.ts';
-import { ImgctlError, printable } from '../../errors.ts';
+import { unreadable } from '../../archive/archive-errors.ts';
+import { printable } from '../../errors.ts';
 import { readSmallFile, whyUnreadable } from '../../streams/read-small-file.ts';
 import type { ImportOptions } from '../../transfer/import.ts';
 import type { BundleVerifier } from '../../trust/bundle-verifier.ts';
@@ -49,7 +50,6 @@ export async function takeFile(
   signal: AbortSignal,
 ): Promise<Taken> {
   const { file } = entry;
-  const before = options.remembered.lastImagesOf(file.path);
   let open: OpenFile = () => openFile(file);
   if (file.kind === 'archive') {
     const group = await partGroup(file, options.wholeFiles);
@@ -80,8 +80,7 @@ export async function takeFile(
     const images = given?.images ?? [];
     if (whole) keepInMind(file, given ?? { images }, options);
     else {
-      // Nothing of it counts but that it may have to be unpinned
-      options.remembered.remember(file.path, { images: [...eachOnce([...before, ...images])] });
+      options.remembered.mayHaveGiven(file.path, images);
       options.cache.delete(file.path);
     }
   }
@@ -146,16 +145,11 @@ async function readList({ path, at }: FoundFile): Promise<string> {
   try {
     return await readSmallFile(at);
   } catch (cause) {
-    throw new ImgctlError('archive_unreadable', `${path} cannot be read: ${whyUnreadable(cause)}`, {
+    throw unreadable(path, whyUnreadable(cause), {
       hint: 'A list of images is a small text file that the agent may read: one reference a line.',
-      context: { path },
       cause,
     });
   }
-}
-
-function eachOnce(images: readonly GivenImage[]): readonly GivenImage[] {
-  return [...new Map(images.map((image) => [`${image.name} ${image.target.digest}`, image])).values()];
 }
 
 async function isStill({ at, identity }: FoundFile): Promise<boolean> {

@@ -46,6 +46,11 @@ export class WholeFiles {
     this.#expected = new Set(options.expected);
   }
 
+  /** Once more: it is told to be gone, unless it is there, when the directory is looked at next. */
+  expect(path: string): void {
+    this.#expected.add(path);
+  }
+
   /** Until the signal aborts; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { directory, settleMs, scanMs } = this.#options;
@@ -80,7 +85,7 @@ export class WholeFiles {
     if (error?.message !== this.#trouble) onTrouble(error);
     this.#trouble = error?.message;
     for (const path of [...this.#seen.keys(), ...this.#expected]) {
-      if (!files.has(path) && unread.some((directory) => path.startsWith(`${directory}/`))) continue;
+      if (!files.has(path) && unread.some((one) => path === one || path.startsWith(`${one}/`))) continue;
       this.#expected.delete(path);
       if (files.has(path)) continue;
       this.#seen.delete(path);

@@ -2,26 +2,12 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { encodePartHead, partHeadBytes } from '../../../src/archive/part-head.ts';
 import { digestOf } from '../../../src/image/digest.ts';
 import { createMemoryStore } from '../../../src/store/memory/memory-store.ts';
 import { becomes } from '../../support/becomes.ts';
 import { imageOf, seededBytes } from '../../support/blobs.ts';
-import { bundleArchive, smallArchive } from '../archives.ts';
+import { bundleArchive, partsOf, smallArchive } from '../archives.ts';
 import { ImagesNode, tagsIn } from './images-node.ts';
-
-/** As `bundle create --split` writes them: a head, and frames that stand by themselves. */
-function partsOf(archive: Buffer, of: number): Buffer[] {
-  const each = Math.ceil(archive.byteLength / of);
-  return Array.from({ length: of }, (_, i) => {
-    const frame = zstdCompressSync(archive.subarray(i * each, (i + 1) * each));
-    const bytes = partHeadBytes + frame.byteLength;
-    return Buffer.concat([
-      encodePartHead({ bundle: digestOf(archive), limit: 1000, part: i + 1, of, bytes }),
-      frame,
-    ]);
-  });
-}
 
 const image = imageOf([seededBytes('one', 300_000), seededBytes('two', 300_000)]);
 const names = ['app.tar.zst.001', 'app.tar.zst.002', 'app.tar.zst.003'];

@@ -100,6 +100,9 @@ describe('with --images-dir-verify-key', () => {
     await writeFile(node.path('signed.txt'), list);
 
     await node.ready('signed.txt');
+    // It may come after its list
+    await writeFile(node.path('bare.txt.minisig'), await signatureOf(Buffer.from(list)));
+    await node.ready('bare.txt');
   });
 
   it('an agent does not start with a key that is none', async () => {
