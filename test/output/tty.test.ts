@@ -110,6 +110,46 @@ describe('output on a terminal', () => {
     expect(file.text).not.toContain('\u001b');
   });
 
+  it('cuts what it says between words, and leaves a command whole that a hint ends with', () => {
+    const { stdout, stderr, tty } = start(50);
+    tty.warn('every user of this machine can read the file with the token of the cluster');
+    tty.done([
+      'Wrote two images and nineteen blobs to the bundle app.tar.zst.',
+      'ExecStart=imgctl agent run  --listen 127.0.0.1:25000 --x',
+    ]);
+    tty.checks([
+      {
+        status: 'fail',
+        what: 'containerd',
+        detail: 'none was found on this node at any of its places',
+        hint: 'Start it.',
+      },
+    ]);
+    expect(stdout.lines).toEqual([
+      'Wrote two images and nineteen blobs to the bundle',
+      '  app.tar.zst.',
+      'ExecStart=imgctl agent run  --listen 127.0.0.1:25000 --x',
+      'fail  containerd  none was found on this node at',
+      '      any of its places',
+      '      Hint: Start it.',
+      '0 ok, 0 to look at, 1 failed',
+    ]);
+    tty.fail(
+      new ImgctlError('node_unreachable', 'nothing listens at the address 127.0.0.1:25412', {
+        hint: 'Start the agent there: imgctl agent run --listen :25412',
+      }),
+    );
+    const said = stripVTControlCharacters(stderr.text).split('\n');
+    expect(said.filter((line) => line !== '')).toEqual([
+      'Warning: every user of this machine can read the',
+      '  file with the token of the cluster',
+      'Error [node_unreachable]: nothing listens at the',
+      '  address 127.0.0.1:25412',
+      '  Hint: Start the agent there:',
+      '    imgctl agent run --listen :25412',
+    ]);
+  });
+
   it('shows what is being read', async () => {
     const { stderr, tty } = start();
     tty.reading({ label: 'standard input', bytes: 1024 });
