@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ImgctlError } from '../../src/errors.ts';
 import type { Reporter } from '../../src/output/reporter.ts';
 import { createTtyReporter } from '../../src/output/tty.ts';
-import { addressOf, archive, Captured, outcomeOf, progressOf, resultOf } from './captured.ts';
+import { addressOf, archive, Captured, digest, outcomeOf, progressOf, resultOf } from './captured.ts';
 
 const beginFrame = '\u001b[?2026h';
 const hideCursor = '\u001b[?25l';
@@ -147,6 +147,35 @@ describe('output on a terminal', () => {
       '  address 127.0.0.1:25412',
       '  Hint: Start the agent there:',
       '    imgctl agent run --listen :25412',
+    ]);
+  });
+
+  it('sets what a row has no room for below it', () => {
+    const { stdout, tty } = start(80);
+    const name = 'registry.example.com/team/application/frontend:2.4.1';
+    const image = { name, digest, mediaType: '', pinned: true, size: 2048, platforms: ['linux/amd64'] };
+    tty.images([{ node: 'w1', address: '', images: [image] }]);
+    const counts = { blobs: 2, bytes: 1024, bytesSkipped: 0 };
+    tty.preview([{ node: 'w1', address: '', ...counts, images: [{ name, digest, state: 'declared' }] }]);
+    const file = {
+      ...{ path: '/images/application-frontend-2.4.1.tar.zst', kind: 'archive' as const, size: 2048 },
+      ...{ since: '2026-01-01T00:00:00Z', state: 'ready' as const },
+    };
+    const status = {
+      directory: '/images',
+      files: [{ ...file, images: [{ name, digest, state: 'ready' as const }] }],
+    };
+    tty.imagesDirectories([{ node: 'w1', address: '', status }]);
+    expect(stdout.lines).toEqual([
+      `NODE  IMAGE                                                 SIZE`,
+      `w1    ${name}  2.0 KiB`,
+      `  sha256:${'d'.repeat(12)}, linux/amd64, pinned`,
+      'NODE  WOULD BE  BLOBS TO SEND  BYTES    PRESENT',
+      'w1    imported  2              1.0 KiB  0 B',
+      `  ${name}`,
+      'NODE  FILE                                SIZE     STATE',
+      'w1    application-frontend-2.4.1.tar.zst  2.0 KiB  ready',
+      `  ${name}`,
     ]);
   });
 
