@@ -31,7 +31,7 @@ export function runProcess(loadProgram) {
   process.once('exit', (status) => {
     if (outputError === undefined) return;
     process.exitCode = status || 1;
-    process.stderr.write(`Error [internal]: the result could not be written: ${outputError.message}\n`);
+    process.stderr.write(`Error [output_failed]: the result could not be written: ${outputError.message}\n`);
   });
 
   let readsInput = false;

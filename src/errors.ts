@@ -78,6 +78,8 @@ export type ErrorCode =
   | 'address_in_use'
   | 'listen_insecure'
   | 'token_missing'
+  // What the command writes
+  | 'output_failed'
   // Anything else
   | 'interrupted'
   | 'internal';

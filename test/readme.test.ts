@@ -19,7 +19,7 @@ import { commandLines } from './support/readme/command-lines.ts';
 const root = new URL('../', import.meta.url);
 const read = (name: string) => readFile(new URL(name, root), 'utf8');
 
-const stdout = new Captured();
+const stdout = new Captured({ columns: 120, rows: 50 });
 const io = {
   env: {},
   stdin: (async function* () {})(),

@@ -110,8 +110,10 @@ function noImages(files: ArchiveFiles): ImgctlError {
   refuseAncient(files);
   const nested = [...files.names()].find((name) => /^[^/]+\/(?:index|manifest)\.json$/.test(name));
   const folder = nested?.slice(0, nested.indexOf('/'));
-  const hint =
-    folder === undefined
+  const isChart = [...files.names()].some((name) => /^[^/]+\/Chart\.yaml$/.test(name));
+  const hint = isChart
+    ? 'It is a Helm chart. An archive of its images: helm template CHART | imgctl bundle create -f - -o bundle.tar.zst'
+    : folder === undefined
       ? 'Save the image with docker save IMAGE:TAG (docker export writes the files of a container, not an image).'
       : `The image is in the folder ${folder}: pack its content, tar -C ${folder} -cf ARCHIVE .`;
   return new ImgctlError(

@@ -91,8 +91,13 @@ function incomplete(
       ? `The files that are named are parts of ${bundles} bundles, or of ${bundles} divisions of one: name those of one.`
       : stranger !== undefined
         ? `${stranger} is no part, or its beginning is damaged: copy it again.`
-        : 'Name all of its parts in one command, in any order: imgctl images import bundle.tar.zst.*';
+        : `Name all of its parts in one command, in any order: imgctl images import ${allParts(path)}`;
   return partsMissing(path, head, missing, hint);
+}
+
+/** As a shell names them; of a name that a shell would read otherwise an example. */
+function allParts(path: string): string {
+  return /^[\w./-]+\.\d{3}$/.test(path) ? path.replace(/\d{3}$/, '*') : 'bundle.tar.zst.*';
 }
 
 /** Of a divided bundle, these parts are not where the others are. */

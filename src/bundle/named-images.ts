@@ -48,7 +48,7 @@ export async function readNaming(chunks: AsyncIterable<Uint8Array>, label: strin
     if (!isOurs) throw cause;
     const why = cause instanceof RangeError ? 'it is too long' : 'it is not text (UTF-8)';
     throw new ImgctlError('manifest_invalid', `${label}: ${why}`, {
-      hint: 'Name a list of images, one a line, or Kubernetes manifests. Archives go with --from-archive.',
+      hint: 'Name a list of images, one a line, or Kubernetes manifests. Archives go with --from-archive, a Helm chart through a pipe: helm template CHART | imgctl bundle create -f -',
       cause,
     });
   }

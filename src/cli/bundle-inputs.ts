@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NamedImage } from '../bundle/named-images.ts';
 import { ImgctlError } from '../errors.ts';
@@ -51,7 +51,9 @@ export async function imagesToBundle(
         hint:
           example !== undefined
             ? `It has no pod. Name in its place what its resources run, perhaps ${formatReference(example.reference)}.`
-            : 'It is read as a list of references, one a line, or as Kubernetes manifests with pods in them.',
+            : (await isChart(file))
+              ? `It is a Helm chart: helm template ${file} | imgctl bundle create -f -`
+              : 'It is read as a list of references, one a line, or as Kubernetes manifests with pods in them.',
       });
     }
     named.push(...found);
@@ -95,6 +97,13 @@ async function imagesOfCluster(
   throw new ImgctlError('usage', 'the cluster has no pod that names an image', {
     hint: 'Another one may be meant: --context NAME, --kubeconfig FILE.',
   });
+}
+
+async function isChart(path: string): Promise<boolean> {
+  return access(join(path, 'Chart.yaml')).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Of a directory the manifests in it, as kubectl takes them; not those further below. */

@@ -97,18 +97,24 @@ async function graphOf(
 /** An error of the archive's reader, which is gone, or of its disk, which is full, as ours; any other as it is. */
 export function ofOutput(error: unknown, output: Writable): unknown {
   // A standard output that breaks does not keep its error
-  const broken =
-    error instanceof Error && (error === output.errored || ('code' in error && error.code === 'EPIPE'));
+  const broken = error instanceof Error && (error === output.errored || isOfWriting(error));
   return broken ? unwritable(error) : error;
+}
+
+function isOfWriting(error: NodeJS.ErrnoException): boolean {
+  const { code = '', syscall } = error;
+  return code === 'EPIPE' || (syscall === 'write' && ['ENOSPC', 'EDQUOT', 'EIO'].includes(code));
 }
 
 function unwritable(cause: Error): ImgctlError {
   const gone = 'code' in cause && cause.code === 'EPIPE';
   return new ImgctlError(
-    'internal',
+    'output_failed',
     `the archive cannot be written: ${gone ? 'nobody reads it' : cause.message}`,
     {
-      hint: gone ? 'See why the command that reads it ended.' : 'See whether there is space left.',
+      hint: gone
+        ? 'See why the command that reads it ended.'
+        : 'Make room there, or name a file elsewhere: nothing of it was kept.',
       cause,
     },
   );

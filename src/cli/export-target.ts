@@ -5,6 +5,7 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { ImgctlError } from '../errors.ts';
 import type { CliIo } from './context.ts';
+import { ofOutput } from './export-images.ts';
 import type { OutputOptions } from './options.ts';
 
 /** Where an archive is written to. Without `publish` nothing is left. */
@@ -26,10 +27,13 @@ export async function openExportTarget(
   { stdout }: CliIo,
 ): Promise<ExportTarget> {
   if (file === '-') return standardOutput(stdout, output);
-  const isDevice = await stat(file).then(
-    (stats) => !stats.isFile() && !stats.isDirectory(),
-    () => false,
-  );
+  const stats = await stat(file).catch(() => undefined);
+  if (stats?.isDirectory()) {
+    throw new ImgctlError('usage', `${file} cannot be written: it is a directory`, {
+      hint: 'Name the file in it.',
+    });
+  }
+  const isDevice = stats !== undefined && !stats.isFile();
   // A pipe or a device is written as it is: there is nothing to put in its place
   const path = isDevice ? file : `${file}.${randomBytes(4).toString('hex')}.partial`;
   const stream = createWriteStream(path, {
@@ -47,7 +51,10 @@ export async function openExportTarget(
     stream,
     publish: async () => {
       stream.end();
-      await finished(stream);
+      // A small archive meets a full disk only here
+      await finished(stream).catch((error: unknown) => {
+        throw ofOutput(error, stream);
+      });
       if (!isDevice) await rename(path, file);
       published = true;
     },

@@ -4,6 +4,7 @@ import { printText } from '../output/streams.ts';
 import { commandGroups } from './command-groups.ts';
 import { type CliIo, CommandContext } from './context.ts';
 import { exitStatus, statusOfError } from './exit-codes.ts';
+import { fitHelp } from './help-width.ts';
 import { programVersion } from './version.ts';
 
 const exitStatuses = `
@@ -37,15 +38,16 @@ export async function buildProgram(
     const command = wanted(names) ? (await load())(context) : new Command(names[0]);
     program.addCommand(command.aliases(names.slice(1)).summary(summary));
   }
+  const helpWidth = Math.min(context.io.stdout.columns ?? 100, 120);
   forEachCommand(program, (command) => {
     command.options.forEach(nameInErrors);
     command
       .exitOverride()
       .helpOption('-h, --help', 'show help')
-      .configureHelp({ helpWidth: Math.min(context.io.stdout.columns ?? 100, 120) })
+      .configureHelp({ helpWidth })
       .configureOutput({
-        writeOut: (text) => printText(context.io.stdout, calledAs(program.name(), text)),
-        writeErr: (text) => printText(context.io.stderr, text),
+        writeOut: (text) => printText(context.io.stdout, fitHelp(calledAs(program.name(), text), helpWidth)),
+        writeErr: (text) => printText(context.io.stderr, fitHelp(text, helpWidth)),
         // Errors are shown by the reporter, in the form that was asked for
         outputError: () => {},
       });
@@ -66,7 +68,7 @@ export async function runProgram(argv: readonly string[], io: CliIo): Promise<nu
     const { usageError } = await import('./usage-error.ts');
     const error =
       thrown instanceof CommanderError
-        ? usageError(thrown, commandNamed(program, argv))
+        ? usageError(thrown, commandNamed(program, argv), await buildProgram(context))
         : toImgctlError(thrown);
     (await context.failureReporter()).fail(error);
     return statusOfError(error);

@@ -35,8 +35,18 @@ function parseAt(ref: string, place: string): Reference {
     return parseReference(ref);
   } catch (error) {
     if (!(error instanceof ImgctlError)) throw error;
-    throw new ImgctlError(error.code, `${place}: ${error.message}`, { hint: error.hint });
+    throw new ImgctlError(error.code, `${place}: ${error.message}`, {
+      hint: isYaml(ref) ? manifestHint : error.hint,
+    });
   }
+}
+
+const manifestHint =
+  'A list has one image a line. Of manifests imgctl bundle create -f FILE -o bundle.tar.zst makes an archive, for imgctl images import.';
+
+/** In a reference no colon stands before a space. */
+function isYaml(line: string): boolean {
+  return /^(?:---|[\w./-]+:(?:\s|$)|[{[])/.test(line);
 }
 
 async function readList(file: string, stdin: () => InputStream): Promise<string> {

@@ -1,12 +1,31 @@
-import type { CommanderError } from 'commander';
+import type { Command, CommanderError } from 'commander';
 import { ImgctlError } from '../errors.ts';
 
-/** What commander found wrong, as one of our errors: its message, its suggestion as the hint. */
-export function usageError(error: CommanderError, command: string): ImgctlError {
+/** What people type for it after years with other tools. */
+const elsewhere: Readonly<Record<string, string>> = { load: 'import', push: 'import', apply: 'import' };
+
+/**
+ * What commander found wrong, as one of our errors: its message, its suggestion as the hint. A command that was typed
+ * without its group is looked for in all of them.
+ */
+export function usageError(error: CommanderError, command: string, program: Command): ImgctlError {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
-  const suggestion = /Did you mean (.*)\?/.exec(rest.join(' '))?.[1];
+  const unknown = /^unknown command '(.*)'$/.exec(first)?.[1] ?? '';
+  const suggestion =
+    /Did you mean (.*)\?/.exec(rest.join(' '))?.[1] ??
+    (command === program.name() ? inGroup(unknown, program) : undefined);
   const see = `See ${command} --help.`;
   return new ImgctlError('usage', first, {
     hint: suggestion === undefined ? see : `Did you mean ${suggestion}? ${see}`,
   });
+}
+
+/** `imgctl images import` of `import`: in the group that comes first. */
+function inGroup(word: string, program: Command): string | undefined {
+  const wanted = elsewhere[word] ?? word;
+  for (const group of program.commands) {
+    const found = group.commands.find((child) => [child.name(), ...child.aliases()].includes(wanted));
+    if (found !== undefined) return `${program.name()} ${group.name()} ${found.name()}`;
+  }
+  return undefined;
 }

@@ -1,4 +1,4 @@
-import { type ImgctlError, printable } from '../errors.ts';
+import { type ImgctlError, isAbortError, printable } from '../errors.ts';
 import type { Style } from './style.ts';
 
 /** Longer chains say nothing more. */
@@ -29,7 +29,9 @@ export function causes(error: Error): string[] {
   let cause = error.cause;
   while (cause instanceof Error && messages.length < maxCauses) {
     const message = printable(cause.message).trim();
-    if (message !== '' && !said.includes(message)) messages.push(message.slice(0, 500));
+    // That it was aborted is what the error itself says
+    if (message !== '' && !said.includes(message) && !isAbortError(cause))
+      messages.push(message.slice(0, 500));
     said += message;
     cause = cause.cause;
   }

@@ -4,6 +4,7 @@ import { checkLines, checkSummary } from './check-lines.ts';
 import { checkReport, nodeErrorLines } from './check-report.ts';
 import { describeError } from './describe-error.ts';
 import { directoriesTable, directoryErrorLines } from './directories-table.ts';
+import { foldRemarks, foldSentences } from './fold-remarks.ts';
 import { count, formatBytes, formatDuration, formatPart, formatRate } from './format.ts';
 import { activity, isReceiving, type NodeProgress, ProgressModel, timeLeft } from './node-progress.ts';
 import { nodesTable } from './nodes-table.ts';
@@ -46,6 +47,9 @@ export interface PlainOptions extends OutputStreams {
   readonly progress?: boolean | undefined;
   /** How a table of results becomes lines; aligned columns unless given. */
   readonly table?: ((table: ResultTable) => string[]) | undefined;
+  /** Columns of standard output, and of standard error: what is said there is cut between words. Absent where none is. */
+  readonly resultColumns?: (() => number) | undefined;
+  readonly columns?: (() => number) | undefined;
 }
 
 /** For a pipe, a file, CI and simple terminals: whole lines, nothing that moves. */
@@ -59,6 +63,8 @@ class PlainReporter implements Reporter {
   readonly #resultStyle: Style;
   readonly #progress: boolean;
   readonly #table: (table: ResultTable) => string[];
+  readonly #resultColumns: () => number;
+  readonly #columns: () => number;
   #model: ProgressModel | undefined;
   #timer: NodeJS.Timeout | undefined;
   #readAt = 0;
@@ -74,12 +80,16 @@ class PlainReporter implements Reporter {
     resultColor = false,
     progress = true,
     table = alignColumns,
+    resultColumns = () => Number.POSITIVE_INFINITY,
+    columns = () => Number.POSITIVE_INFINITY,
   }: PlainOptions) {
     this.#streams = { stdout, stderr };
     this.#style = createStyle(color);
     this.#resultStyle = createStyle(resultColor);
     this.#progress = progress;
     this.#table = table;
+    this.#resultColumns = resultColumns;
+    this.#columns = columns;
   }
 
   note(message: string): void {
@@ -142,7 +152,7 @@ class PlainReporter implements Reporter {
     this.#err(allErrorLines(unsaid, this.#style));
     for (const advice of result.advice) this.warn(advice);
     if (result.error !== undefined) this.#err(describeError(result.error, this.#style));
-    printLines(stdout, [summaryLine(result)]);
+    printLines(stdout, foldRemarks([summaryLine(result)], this.#resultColumns()));
   }
 
   preview(previews: readonly NodePreview[]): void {
@@ -176,7 +186,7 @@ class PlainReporter implements Reporter {
   }
 
   done(messages: readonly string[]): void {
-    printLines(this.#streams.stdout, messages.map(printable));
+    printLines(this.#streams.stdout, foldSentences(messages.map(printable), this.#resultColumns()));
   }
 
   deployed(results: readonly DeployResult[]): void {
@@ -192,7 +202,8 @@ class PlainReporter implements Reporter {
   }
 
   checks(results: readonly CheckResult[]): void {
-    printLines(this.#streams.stdout, [...checkLines(results, this.#resultStyle), checkSummary(results)]);
+    const lines = [...checkLines(results, this.#resultStyle), checkSummary(results)];
+    printLines(this.#streams.stdout, foldRemarks(lines, this.#resultColumns()));
   }
 
   fail(error: ImgctlError): void {
@@ -243,7 +254,7 @@ class PlainReporter implements Reporter {
   }
 
   #err(lines: readonly string[]): void {
-    printLines(this.#streams.stderr, lines);
+    printLines(this.#streams.stderr, foldRemarks(lines, this.#columns()));
   }
 }
 

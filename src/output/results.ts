@@ -76,39 +76,59 @@ export function summaryLine({ archive, nodes, ok, error, durationMs }: ImportRes
 }
 
 export function previewTable(previews: readonly NodePreview[]): ResultTable {
-  return {
-    head: ['NODE', 'IMAGE', 'WOULD BE', 'BLOBS TO SEND', 'BYTES', 'PRESENT'],
-    rows: previews.flatMap(({ node, images, blobs, bytes, bytesSkipped, error }) => {
-      const sums = [String(blobs), formatBytes(bytes), formatBytes(bytesSkipped)];
-      if (error !== undefined) return [[printable(node), '-', `refused (${printable(error.code)})`, ...sums]];
-      // The sums are the node's, not the image's: they stand in its first row
-      return images.map(({ name, unchanged, error: unfit }, i) => [
-        i === 0 ? printable(node) : '',
-        printable(name),
+  const cells = previews.flatMap(({ node, images, blobs, bytes, bytesSkipped, error }) => {
+    const sums = [String(blobs), formatBytes(bytes), formatBytes(bytesSkipped)];
+    if (error !== undefined)
+      return [{ node: printable(node), name: '-', state: `refused (${printable(error.code)})`, sums }];
+    // The sums are the node's, not the image's: they stand in its first row
+    return images.map(({ name, unchanged, error: unfit }, i) => ({
+      node: i === 0 ? printable(node) : '',
+      name: printable(name),
+      state:
         unfit !== undefined
           ? `refused (${printable(unfit.code)})`
           : unchanged === true
             ? 'unchanged'
             : 'imported',
-        ...(i === 0 ? sums : ['', '', '']),
-      ]);
-    }),
+      sums: i === 0 ? sums : ['', '', ''],
+    }));
+  });
+  const ofNode = ['WOULD BE', 'BLOBS TO SEND', 'BYTES', 'PRESENT'];
+  return {
+    head: ['NODE', 'IMAGE', ...ofNode],
+    rows: cells.map(({ node, name, state, sums }) => [node, name, state, ...sums]),
+    narrower: {
+      head: ['NODE', ...ofNode],
+      rows: cells.map(({ node, state, sums }) => [node, state, ...sums]),
+      below: cells.map(({ name }) => (name === '-' ? '' : name)),
+    },
   };
 }
 
+/** The images of nodes, a row each; where there is no room for that, the smaller things stand in a line below. */
 export function listingTable(listing: readonly NodeListing[]): ResultTable {
+  const cells = listing.flatMap(({ node, images }) =>
+    images.map(({ name, digest, size, platforms, pinned }) => ({
+      node: printable(node),
+      name: printable(name),
+      digest: digest.slice(0, digest.indexOf(':') + 13),
+      size: size === undefined ? '-' : formatBytes(size),
+      platforms: platforms === undefined || platforms.length === 0 ? '-' : printable(platforms.join(',')),
+      pinned,
+    })),
+  );
   return {
     head: ['NODE', 'IMAGE', 'DIGEST', 'SIZE', 'PLATFORMS', 'PINNED'],
-    rows: listing.flatMap(({ node, images }) =>
-      images.map(({ name, digest, size, platforms, pinned }) => [
-        printable(node),
-        printable(name),
-        digest.slice(0, digest.indexOf(':') + 13),
-        size === undefined ? '-' : formatBytes(size),
-        platforms === undefined || platforms.length === 0 ? '-' : printable(platforms.join(',')),
-        pinned ? 'yes' : 'no',
-      ]),
-    ),
+    rows: cells.map(({ node, name, digest, size, platforms, pinned }) => [
+      ...[node, name, digest, size, platforms, pinned ? 'yes' : 'no'],
+    ]),
+    narrower: {
+      head: ['NODE', 'IMAGE', 'SIZE'],
+      rows: cells.map(({ node, name, size }) => [node, name, size]),
+      below: cells.map(({ digest, platforms, pinned }) =>
+        [digest, ...(platforms === '-' ? [] : [platforms]), ...(pinned ? ['pinned'] : [])].join(', '),
+      ),
+    },
   };
 }
 

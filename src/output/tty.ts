@@ -60,8 +60,12 @@ class TtyReporter implements Reporter {
       stderr: this.#frames as unknown as OutputStream,
       color,
       resultColor,
+      columns: () => this.#frames.columns,
       ...(stdout.isTTY
-        ? { table: (table) => borderedTable(table, createStyle(resultColor), stdout.columns || 80) }
+        ? {
+            table: (table) => borderedTable(table, createStyle(resultColor), stdout.columns || 80),
+            resultColumns: () => stdout.columns || 80,
+          }
         : {}),
     });
   }

@@ -97,8 +97,8 @@ export function refusedError(
   if (status === 401 || status === 403)
     return error(
       'registry_unauthorized',
-      `${host} does not give ${what} to whom it knows as this user`,
-      'Check the name; then log in (docker login), or name the secret that pods use: --pull-secret NAMESPACE/NAME.',
+      `${host} refuses ${what} to this user`,
+      'Check the name; imgctl registries explain says which credentials are tried. Log in (docker login), or name the secret that pods use: --pull-secret NAMESPACE/NAME.',
     );
   if (status === 404)
     return error('image_unknown', `${host} does not have ${what}`, 'Check the name and the tag.');

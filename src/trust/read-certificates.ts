@@ -85,7 +85,10 @@ export async function readText(path: string): Promise<string> {
   try {
     return await readSmallFile(path);
   } catch (cause) {
-    throw invalid(path, `cannot be read: ${whyUnreadable(cause)}`, { cause });
+    throw invalid(path, `cannot be read: ${whyUnreadable(cause)}`, {
+      hint: 'Check the path, and that this user may read it; imgctl init makes certificates.',
+      cause,
+    });
   }
 }
 

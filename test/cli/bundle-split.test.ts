@@ -169,6 +169,7 @@ describe('a bundle in parts', () => {
     ]) {
       const { stderr, status } = await runHere(args);
       expect(stderr).toContain('is part 1 of 3 of a bundle, and parts 2, 3 are not here');
+      expect(stderr).toMatch(/Hint: .*: imgctl images import \/[^ ]*\.tar\.zst\.\*$/m);
       expect(status).toBe(4);
     }
   });

@@ -16,6 +16,9 @@ const nowhere = ['--nodes', '127.0.0.1:1'];
 describe('a wrong command line', () => {
   it.each<[args: string[], message: string, hint: string]>([
     [['frob'], "unknown command 'frob'", 'See imgctl --help.'],
+    [['import', 'x.tar'], "unknown command 'import'", 'Did you mean imgctl images import?'],
+    [['load', '-i', 'x.tar'], "unknown command 'load'", 'Did you mean imgctl images import?'],
+    [['ls'], "unknown command 'ls'", 'Did you mean imgctl images list?'],
     [['images', 'imprt'], "unknown command 'imprt'", 'Did you mean import? See imgctl images --help.'],
     [
       ['ctr', '-n', 'x', 'i', 'lst'],

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ImgctlError } from '../../src/errors.ts';
+import { ImgctlError, toImgctlError } from '../../src/errors.ts';
 import { describeError } from '../../src/output/describe-error.ts';
 import { createStyle } from '../../src/output/style.ts';
 import { digest } from './captured.ts';
@@ -28,6 +28,11 @@ describe('an error in text', () => {
       cause: new Error('sent nothing'),
     });
     expect(describeError(error, plain)).toEqual(['Error [node_stalled]: w1 sent nothing']);
+  });
+
+  it('does not say of what was interrupted that it was aborted', () => {
+    const error = toImgctlError(AbortSignal.abort().reason);
+    expect(describeError(error, plain)).toEqual(['Error [interrupted]: interrupted']);
   });
 
   it('lets no control character of a peer through', () => {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ImgctlError } from '../../src/errors.ts';
 import type { Reporter } from '../../src/output/reporter.ts';
 import { createTtyReporter } from '../../src/output/tty.ts';
-import { addressOf, archive, Captured, outcomeOf, progressOf, resultOf } from './captured.ts';
+import { addressOf, archive, Captured, digest, outcomeOf, progressOf, resultOf } from './captured.ts';
 
 const beginFrame = '\u001b[?2026h';
 const hideCursor = '\u001b[?25l';
@@ -108,6 +108,75 @@ describe('output on a terminal', () => {
     );
     expect(file.text).not.toContain('│');
     expect(file.text).not.toContain('\u001b');
+  });
+
+  it('cuts what it says between words, and leaves a command whole that a hint ends with', () => {
+    const { stdout, stderr, tty } = start(50);
+    tty.warn('every user of this machine can read the file with the token of the cluster');
+    tty.done([
+      'Wrote two images and nineteen blobs to the bundle app.tar.zst.',
+      'ExecStart=imgctl agent run  --listen 127.0.0.1:25000 --x',
+    ]);
+    tty.checks([
+      {
+        status: 'fail',
+        what: 'containerd',
+        detail: 'none was found on this node at any of its places',
+        hint: 'Start it.',
+      },
+    ]);
+    expect(stdout.lines).toEqual([
+      'Wrote two images and nineteen blobs to the bundle',
+      '  app.tar.zst.',
+      'ExecStart=imgctl agent run  --listen 127.0.0.1:25000 --x',
+      'fail  containerd  none was found on this node at',
+      '      any of its places',
+      '      Hint: Start it.',
+      '0 ok, 0 to look at, 1 failed',
+    ]);
+    tty.fail(
+      new ImgctlError('node_unreachable', 'nothing listens at the address 127.0.0.1:25412', {
+        hint: 'Start the agent there: imgctl agent run --listen :25412',
+      }),
+    );
+    const said = stripVTControlCharacters(stderr.text).split('\n');
+    expect(said.filter((line) => line !== '')).toEqual([
+      'Warning: every user of this machine can read the',
+      '  file with the token of the cluster',
+      'Error [node_unreachable]: nothing listens at the',
+      '  address 127.0.0.1:25412',
+      '  Hint: Start the agent there:',
+      '    imgctl agent run --listen :25412',
+    ]);
+  });
+
+  it('sets what a row has no room for below it', () => {
+    const { stdout, tty } = start(80);
+    const name = 'registry.example.com/team/application/frontend:2.4.1';
+    const image = { name, digest, mediaType: '', pinned: true, size: 2048, platforms: ['linux/amd64'] };
+    tty.images([{ node: 'w1', address: '', images: [image] }]);
+    const counts = { blobs: 2, bytes: 1024, bytesSkipped: 0 };
+    tty.preview([{ node: 'w1', address: '', ...counts, images: [{ name, digest, state: 'declared' }] }]);
+    const file = {
+      ...{ path: '/images/application-frontend-2.4.1.tar.zst', kind: 'archive' as const, size: 2048 },
+      ...{ since: '2026-01-01T00:00:00Z', state: 'ready' as const },
+    };
+    const status = {
+      directory: '/images',
+      files: [{ ...file, images: [{ name, digest, state: 'ready' as const }] }],
+    };
+    tty.imagesDirectories([{ node: 'w1', address: '', status }]);
+    expect(stdout.lines).toEqual([
+      `NODE  IMAGE                                                 SIZE`,
+      `w1    ${name}  2.0 KiB`,
+      `  sha256:${'d'.repeat(12)}, linux/amd64, pinned`,
+      'NODE  WOULD BE  BLOBS TO SEND  BYTES    PRESENT',
+      'w1    imported  2              1.0 KiB  0 B',
+      `  ${name}`,
+      'NODE  FILE                                SIZE     STATE',
+      'w1    application-frontend-2.4.1.tar.zst  2.0 KiB  ready',
+      `  ${name}`,
+    ]);
   });
 
   it('shows what is being read', async () => {

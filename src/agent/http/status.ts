@@ -25,6 +25,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   image_cycle: 422,
   platform_missing: 422,
   spool_full: 507,
+  output_failed: 507,
 
   digest_mismatch: 422,
   size_mismatch: 422,

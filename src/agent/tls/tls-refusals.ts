@@ -1,7 +1,6 @@
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { routes } from '../../agent-api/routes.ts';
 import { malformedAnswer } from '../http/malformed.ts';
 import { LineLimit } from '../line-limit.ts';
 import type { Log } from '../log.ts';
@@ -44,6 +43,6 @@ function speakHttps(): string {
   return malformedAnswer('400 Bad Request', {
     code: 'node_untrusted',
     message: 'the agent speaks HTTPS here, and the request came in plain HTTP',
-    hint: `Write https:// before the host, or nothing: for example https://HOST:PORT${routes.healthz}.`,
+    hint: `Write https:// in place of http://; imgctl --nodes takes HOST:PORT too.`,
   });
 }

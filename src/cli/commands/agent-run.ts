@@ -19,8 +19,8 @@ Examples:
   imgctl agent run
   imgctl agent run --listen 0.0.0.0:25000 --token-file /etc/imgctl/token \\
     --tls-cert /etc/imgctl/agent.crt --tls-key /etc/imgctl/agent.key
-  imgctl agent run --listen :25000 --tls-cert agent.crt --tls-key agent.key --client-ca ca.crt \\
-    --probe-listen :25002
+  imgctl agent run --listen :25000 --tls-cert agent.crt --tls-key agent.key \\
+    --client-ca ca.crt --probe-listen :25002
   imgctl agent run --store containerd:/run/k3s/containerd/containerd.sock
   imgctl agent run --images-dir /var/lib/rancher/k3s/agent/images
   imgctl agent run --store oci:/var/lib/images --listen 127.0.0.1:25001 --name test-1`;

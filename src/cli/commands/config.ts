@@ -20,8 +20,10 @@ the file.`;
 
 const setExamples = `
 Settings:
-  nodes, discover, selector, exclude, kubeconfig, kubeContext, agentPort, caFile, certFile, keyFile,
-  tokenFile, driver, microk8sTokenFile, microk8sCaFile, and defaults.NAME for an option of images import: defaults.spoolDir
+  nodes, discover, selector, exclude, kubeconfig, kubeContext, agentPort,
+  caFile, certFile, keyFile, tokenFile, driver, microk8sTokenFile,
+  microk8sCaFile, and defaults.NAME for an option of images import:
+  defaults.spoolDir
 
 Examples:
   imgctl config set nodes cp=10.0.4.16,w1=10.0.4.17 --context edge

@@ -89,9 +89,7 @@ export async function writeHosts(directory: string, rendered: readonly RenderedH
     const path = join(directory, name);
     written.push(path);
     if (await has(path, content)) continue;
-    await mkdir(join(path, '..'), { recursive: true });
-    await writeFile(`${path}.new`, content, { mode: 0o644 });
-    await rename(`${path}.new`, path);
+    await replaceFile(path, content);
   }
   for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
     const path = join(directory, entry.name, 'hosts.toml');
@@ -101,6 +99,21 @@ export async function writeHosts(directory: string, rendered: readonly RenderedH
     await rmdir(join(directory, entry.name)).catch(() => undefined);
   }
   return written;
+}
+
+/** @throws ImgctlError `usage` */
+async function replaceFile(path: string, content: string): Promise<void> {
+  try {
+    await mkdir(join(path, '..'), { recursive: true });
+    await writeFile(`${path}.new`, content, { mode: 0o644 });
+    await rename(`${path}.new`, path);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ImgctlError('usage', `${path} cannot be written: ${why}`, {
+      hint: 'Name a directory that you may write to: --to DIR.',
+      cause,
+    });
+  }
 }
 
 async function has(path: string, content: string): Promise<boolean> {
