@@ -80,10 +80,10 @@ describeContainerd('an images directory in front of containerd', (generation) =>
 
   it.skipIf(!hasRegistry)('has the CRI pull from the mirrors that registries.yaml names', async () => {
     await using registry = await startDockerRegistry();
-    const archive = await busyboxOciArchive(scratch, { tag: 'docker.io/library/b:1' });
+    const archive = await busyboxOciArchive(here.directory, { tag: 'docker.io/library/b:1' });
     await registry.pushArchive(archive, 'team/mirrored:1');
-    const registries = join(scratch, 'registries.yaml');
-    const hostsDir = join(scratch, `certs.d-${generation.name}`);
+    const registries = `${here.directory}/registries.yaml`;
+    const hostsDir = `${here.directory}/certs.d`;
     // No machine has this name
     const mirrors = { 'registry.invalid': { endpoint: [`http://${registry.host}`] } };
     await writeFile(registries, JSON.stringify({ mirrors }));
