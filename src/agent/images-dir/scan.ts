@@ -79,7 +79,7 @@ export async function scan(directory: string): Promise<Scanned> {
 
 function unreadable(path: string, cause: unknown): ImgctlError {
   return new ImgctlError('config_invalid', `${path} cannot be read: ${whyUnreadable(cause)}`, {
-    hint: 'Make the directory, and let the agent read it; it is looked at again and again.',
+    hint: 'See that it is there and that the agent may read it; it is looked at again and again.',
     context: { path },
     cause,
   });
