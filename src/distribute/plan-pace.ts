@@ -95,19 +95,14 @@ export class Pace {
       const at = transfer.hops.findIndex((hop, i) => this.#standsStill(hop, transfer.hops[i - 1]));
       const hop = transfer.hops[at];
       if (hop === undefined) continue;
-      const suspects = [hop.node, ...(at === 0 ? hop.senders : [])];
       // Between one that takes nothing and one that gives nothing: of which nothing was heard for longer
-      const [longest] = suspects.toSorted((a, b) => a.activeMs - b.activeMs);
-      const silent = suspects.filter(
-        (node) => node === longest && node.level === 0 && now - node.activeMs >= stuckMs,
+      const node = [hop.node, ...(at === 0 ? hop.senders : [])].reduce((a, b) =>
+        b.activeMs < a.activeMs ? b : a,
       );
-      for (const node of silent) {
-        node.level = silentLevel;
-        const through = [...node.into.values(), ...node.out].map((other) => other.transfer);
-        found.push(
-          ...through.filter(({ hops }) => hops.some((other) => other.node !== node && !other.ended)),
-        );
-      }
+      if (node.level > 0 || now - node.activeMs < stuckMs) continue;
+      node.level = silentLevel;
+      const through = [...node.into.values(), ...node.out].map((other) => other.transfer);
+      found.push(...through.filter(({ hops }) => hops.some((other) => other.node !== node && !other.ended)));
     }
     return found;
   }
