@@ -21,6 +21,13 @@ const layer = image.layers[0] ?? image.manifest;
 const { digest } = layer.descriptor;
 const tags = { 'app:1': image };
 
+/** An image of a registry that these serve, asked in this order. */
+function pullFrom(...hosts: readonly string[]) {
+  const name = 'registry.example.com/app:1';
+  const own = ownEndpoint(parseReference(name));
+  return pull([name], { endpoints: hosts.map((host) => ({ ...own, url: `http://${host}/v2` })) });
+}
+
 /** What listens and has its own idea of HTTP. */
 async function startRaw(answer: (socket: Socket) => void): Promise<{ url: string } & AsyncDisposable> {
   const sockets = new Set<Socket>();
@@ -510,11 +517,7 @@ describe('several endpoints', () => {
 
   it('are all named where none of them has it', async () => {
     await using empty = await startFakeRegistry();
-    const reference = parseReference('registry.example.com/app:1');
-    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
-    await using images = await pull(['registry.example.com/app:1'], {
-      endpoints: [at('127.0.0.1:1'), at(empty.host)],
-    });
+    await using images = await pullFrom('127.0.0.1:1', empty.host);
     expect(images.failed).toMatchObject([
       { code: 'image_unknown', context: { tried: ['127.0.0.1:1', empty.host] } },
     ]);
@@ -524,11 +527,7 @@ describe('several endpoints', () => {
   it('are asked to go on with a blob before one that refuses to is read from its start', async () => {
     await using first = await startFakeRegistry({ tags });
     await using second = await startFakeRegistry({ tags });
-    const reference = parseReference('registry.example.com/app:1');
-    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
-    await using images = await pull(['registry.example.com/app:1'], {
-      endpoints: [at(first.host), at(second.host)],
-    });
+    await using images = await pullFrom(first.host, second.host);
     first.faults.push(refuse(/blobs/, 416), refuse(/blobs/, 416));
     expect(await readAll(images, digest, 1234)).toEqual(layer.bytes.subarray(1234));
     second.faults.push(refuse(/blobs/, 404));
@@ -542,11 +541,7 @@ describe('several endpoints', () => {
   it('give the right bytes where one of them gives wrong ones, the next time', async () => {
     await using bad = await startFakeRegistry({ tags });
     await using good = await startFakeRegistry({ tags });
-    const reference = parseReference('registry.example.com/app:1');
-    const at = (host: string) => ({ ...ownEndpoint(reference), url: `http://${host}/v2` });
-    await using images = await pull(['registry.example.com/app:1'], {
-      endpoints: [at(bad.host), at(good.host)],
-    });
+    await using images = await pullFrom(bad.host, good.host);
     const wrong = 'x'.repeat(layer.bytes.byteLength);
     for (let i = 0; i < 5; i += 1) bad.faults.push(refuse(/blobs/, 200, {}, wrong));
     await expect(readAll(images, digest)).rejects.toMatchObject({ code: 'digest_mismatch' });
