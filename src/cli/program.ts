@@ -68,7 +68,7 @@ export async function runProgram(argv: readonly string[], io: CliIo): Promise<nu
     const { usageError } = await import('./usage-error.ts');
     const error =
       thrown instanceof CommanderError
-        ? usageError(thrown, commandNamed(program, argv), await buildProgram(context))
+        ? await usageError(thrown, commandNamed(program, argv), program.name(), () => buildProgram(context))
         : toImgctlError(thrown);
     (await context.failureReporter()).fail(error);
     return statusOfError(error);

@@ -6,14 +6,19 @@ const elsewhere: Readonly<Record<string, string>> = { load: 'import', push: 'imp
 
 /**
  * What commander found wrong, as one of our errors: its message, its suggestion as the hint. A command that was typed
- * without its group is looked for in all of them.
+ * without its group, of `program`, is looked for in all of them; `load` has the program with every command.
  */
-export function usageError(error: CommanderError, command: string, program: Command): ImgctlError {
+export async function usageError(
+  error: CommanderError,
+  command: string,
+  program: string,
+  load: () => Promise<Command>,
+): Promise<ImgctlError> {
   const [first = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const unknown = /^unknown command '(.*)'$/.exec(first)?.[1] ?? '';
   const suggestion =
     /Did you mean (.*)\?/.exec(rest.join(' '))?.[1] ??
-    (command === program.name() ? inGroup(unknown, program) : undefined);
+    (unknown !== '' && command === program ? inGroup(unknown, await load()) : undefined);
   const see = `See ${command} --help.`;
   return new ImgctlError('usage', first, {
     hint: suggestion === undefined ? see : `Did you mean ${suggestion}? ${see}`,

@@ -120,7 +120,12 @@ export function listingTable(listing: readonly NodeListing[]): ResultTable {
   return {
     head: ['NODE', 'IMAGE', 'DIGEST', 'SIZE', 'PLATFORMS', 'PINNED'],
     rows: cells.map(({ node, name, digest, size, platforms, pinned }) => [
-      ...[node, name, digest, size, platforms, pinned ? 'yes' : 'no'],
+      node,
+      name,
+      digest,
+      size,
+      platforms,
+      pinned ? 'yes' : 'no',
     ]),
     narrower: {
       head: ['NODE', 'IMAGE', 'SIZE'],
